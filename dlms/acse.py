@@ -1,0 +1,303 @@
+"""Opening and closing an association: AARQ, AARE, RLRQ, RLRE.  Green Book 9.4, ISO/IEC 8650-1 in BER.
+
+Every field is tagged, comes at most once and in order; lengths are definite; what follows the last known field is
+refused.  Object identifiers are kept as their octets, so that an unknown one can be refused with the right diagnostic.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any, Self
+
+from dlms.apdu.initiate import InitiateRequest, InitiateResponse
+from dlms.axdr import decode_length, encode_length, take
+from dlms.codec import Codec, Record, decode, record
+from dlms.enums import ApplicationContext, Mechanism, named
+from dlms.errors import DecodeError
+
+CONTEXT_OID = bytes.fromhex("608574050801")
+"""2.16.756.5.8.1, the application contexts; one more arc names the context."""
+MECHANISM_OID = bytes.fromhex("608574050802")
+"""2.16.756.5.8.2, the authentication mechanisms; one more arc names the mechanism."""
+AUTHENTICATION_REQUIREMENT = bytes.fromhex("0780")
+"""ACSE requirements with the authentication functional unit selected."""
+
+
+def context_oid(context: int) -> bytes:
+    """The object identifier of an application context."""
+    return CONTEXT_OID + bytes((context,))
+
+
+def mechanism_oid(mechanism: int) -> bytes:
+    """The object identifier of an authentication mechanism."""
+    return MECHANISM_OID + bytes((mechanism,))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tagged(Codec):
+    """One optional field: a tag, a length, and content inside `wrappers` more tags.  Absent is None."""
+
+    tag: int
+    wrappers: bytes = b""
+
+    def decode(self, buf: bytes, pos: int) -> tuple[Any, int]:
+        if pos >= len(buf) or buf[pos] != self.tag:
+            return None, pos
+        content, end = _content(buf, pos + 1)
+        for wrapper in self.wrappers:
+            if not content or content[0] != wrapper:
+                raise DecodeError(
+                    f"field {self.tag:02x} holds {content[:1].hex() or 'nothing'}, {wrapper:02x} wanted", buf, pos
+                )
+            size = len(content)
+            content, inner_end = _content(content, 1)
+            if inner_end != size:
+                raise DecodeError(f"field {self.tag:02x}: {size - inner_end} octets left over inside", buf, pos)
+        return self.value(content, buf, pos), end
+
+    def value(self, content: bytes, buf: bytes, pos: int) -> Any:
+        """The Python value of the innermost content."""
+        return content
+
+    def content(self, value: Any) -> bytes:
+        """The inverse of `value`."""
+        return bytes(value)
+
+    def encode(self, value: Any, out: bytearray) -> None:
+        if value is None:
+            return
+        content = self.content(value)
+        for wrapper in (*reversed(self.wrappers), self.tag):
+            content = bytes((wrapper,)) + encode_length(len(content)) + content
+        out += content
+
+    def from_json(self, value: Any) -> Any:
+        return None if value is None else bytes.fromhex(value)
+
+
+def _content(buf: bytes, pos: int) -> tuple[bytes, int]:
+    size, start = decode_length(buf, pos)
+    return take(buf, start, size)
+
+
+class TaggedInteger(Tagged):
+    """A tagged INTEGER."""
+
+    def value(self, content: bytes, buf: bytes, pos: int) -> int:
+        if not content or len(content) > 4:
+            raise DecodeError(f"field {self.tag:02x}: an integer of {len(content)} octets", buf, pos)
+        return int.from_bytes(content, "big", signed=True)
+
+    def content(self, value: Any) -> bytes:
+        return int(value).to_bytes((int(value).bit_length() + 8) // 8, "big", signed=True)
+
+    def from_json(self, value: Any) -> Any:
+        return value
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """Result-source-diagnostic: `source` 1 is the user, 2 the provider."""
+
+    source: int
+    code: int
+
+
+class TaggedDiagnostic(Tagged):
+    """Result-source-diagnostic: CHOICE {user [1], provider [2]} around an INTEGER."""
+
+    def value(self, content: bytes, buf: bytes, pos: int) -> Diagnostic:
+        if len(content) == 5 and content[0] in (0xA1, 0xA2) and content[1:4] == b"\x03\x02\x01":
+            return Diagnostic(content[0] & 0x0F, content[4])
+        raise DecodeError(f"diagnostic {content.hex()} is neither the user's nor the provider's", buf, pos)
+
+    def content(self, value: Any) -> bytes:
+        return bytes((0xA0 | value.source, 3, 2, 1, value.code))
+
+
+class BerRecord(Record):
+    """A record whose fields are tagged and whose prefix is followed by a length."""
+
+    __slots__ = ()
+
+    @classmethod
+    def decode_from(cls, buf: bytes, pos: int) -> tuple[Self, int]:
+        """Fields in order, nothing else, exactly as many octets as the length says."""
+        size, start = decode_length(buf, pos)
+        content, end = take(buf, start, size)
+        values, at = [], 0
+        for _, codec in cls.layout:
+            value, at = codec.decode(content, at)
+            values.append(value)
+        if at != size:
+            raise DecodeError(
+                f"{cls.__name__}: field {content[at]:02x} is unknown, repeated or out of order", buf, start + at
+            )
+        return cls(*values), end
+
+    def encode_to(self, out: bytearray) -> None:
+        """Append the length and the fields."""
+        content = bytearray()
+        for name, codec in self.layout:
+            codec.encode(getattr(self, name), content)
+        out += encode_length(len(content))
+        out += content
+
+    @classmethod
+    def wire_name(cls) -> str:
+        """The name of the standard: `AARQ`."""
+        return cls.__name__.upper()
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that are present."""
+        fields = {name: codec.to_json(getattr(self, name)) for name, codec in self.layout}
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+def _arc(oid: bytes | None, base: bytes) -> int | None:
+    return oid[-1] if oid is not None and oid[:-1] == base else None
+
+
+def _oid_json(context_name: bytes | None, mechanism_name: bytes | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if context_name is not None:
+        fields["application_context"] = _arc(context_name, CONTEXT_OID)
+        fields["application_context_oid"] = (bytes((6, len(context_name))) + context_name).hex()
+    if mechanism_name is not None:
+        fields["mechanism"] = _arc(mechanism_name, MECHANISM_OID)
+        fields["mechanism_oid"] = mechanism_name.hex()
+    return fields
+
+
+@record
+class Aarq(BerRecord, prefix="60"):
+    """A-ASSOCIATE request.  All octets: object identifiers, titles, the secret or challenge, the xDLMS initiate."""
+
+    protocol_version: Annotated[bytes | None, Tagged(0x80)] = None
+    application_context_name: Annotated[bytes | None, Tagged(0xA1, b"\x06")] = None
+    called_ap_title: Annotated[bytes | None, Tagged(0xA2)] = None
+    called_ae_qualifier: Annotated[bytes | None, Tagged(0xA3)] = None
+    called_ap_invocation_id: Annotated[bytes | None, Tagged(0xA4)] = None
+    called_ae_invocation_id: Annotated[bytes | None, Tagged(0xA5)] = None
+    calling_ap_title: Annotated[bytes | None, Tagged(0xA6, b"\x04")] = None
+    calling_ae_qualifier: Annotated[bytes | None, Tagged(0xA7, b"\x04")] = None
+    calling_ap_invocation_id: Annotated[bytes | None, Tagged(0xA8)] = None
+    calling_ae_invocation_id: Annotated[int | None, TaggedInteger(0xA9, b"\x02")] = None
+    sender_acse_requirements: Annotated[bytes | None, Tagged(0x8A)] = None
+    mechanism_name: Annotated[bytes | None, Tagged(0x8B)] = None
+    calling_authentication_value: Annotated[bytes | None, Tagged(0xAC, b"\x80")] = None
+    implementation_information: Annotated[bytes | None, Tagged(0xBD)] = None
+    user_information: Annotated[bytes | None, Tagged(0xBE, b"\x04")] = None
+
+    @property
+    def application_context(self) -> ApplicationContext | int | None:
+        """The context, or None when the identifier is not one of DLMS."""
+        arc = _arc(self.application_context_name, CONTEXT_OID)
+        return None if arc is None else named(ApplicationContext, arc)
+
+    @property
+    def mechanism(self) -> Mechanism | int | None:
+        """The authentication mechanism, or None when none or none of DLMS is named."""
+        arc = _arc(self.mechanism_name, MECHANISM_OID)
+        return None if arc is None else named(Mechanism, arc)
+
+    def initiate(self) -> InitiateRequest:
+        """The xDLMS initiate inside.  Raises DecodeError when it is absent, ciphered or malformed."""
+        return decode(InitiateRequest, self.user_information or b"", strict=False)
+
+    def __repr__(self) -> str:
+        """Without the authentication value."""
+        return f"Aarq(application_context={self.application_context!r}, mechanism={self.mechanism!r})"
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that are present, with the arcs of the identifiers."""
+        fields = super(Aarq, self).to_json()  # noqa: UP008  (the class is made anew by the slots of the dataclass)
+        return _association_json(fields, self.application_context_name, self.mechanism_name, "sender_", "calling_")
+
+
+def _association_json(
+    fields: dict[str, Any], context_name: bytes | None, mechanism_name: bytes | None, own: str, side: str
+) -> dict[str, Any]:
+    renamed = {own + "acse_requirements": "acse_requirements", side + "authentication_value": "authentication_value"}
+    renamed[side + "ap_title"] = "system_title"
+    kept = {renamed.get(k, k): v for k, v in fields.items() if k not in ("application_context_name", "mechanism_name")}
+    return {**_oid_json(context_name, mechanism_name), **kept}
+
+
+@record
+class Aare(BerRecord, prefix="61"):
+    """A-ASSOCIATE response."""
+
+    protocol_version: Annotated[bytes | None, Tagged(0x80)] = None
+    application_context_name: Annotated[bytes | None, Tagged(0xA1, b"\x06")] = None
+    result: Annotated[int | None, TaggedInteger(0xA2, b"\x02")] = None
+    diagnostic: Annotated[Diagnostic | None, TaggedDiagnostic(0xA3)] = None
+    responding_ap_title: Annotated[bytes | None, Tagged(0xA4, b"\x04")] = None
+    responding_ae_qualifier: Annotated[bytes | None, Tagged(0xA5, b"\x04")] = None
+    responding_ap_invocation_id: Annotated[bytes | None, Tagged(0xA6)] = None
+    responding_ae_invocation_id: Annotated[bytes | None, Tagged(0xA7)] = None
+    responder_acse_requirements: Annotated[bytes | None, Tagged(0x88)] = None
+    mechanism_name: Annotated[bytes | None, Tagged(0x89)] = None
+    responding_authentication_value: Annotated[bytes | None, Tagged(0xAA, b"\x80")] = None
+    implementation_information: Annotated[bytes | None, Tagged(0xBD)] = None
+    user_information: Annotated[bytes | None, Tagged(0xBE, b"\x04")] = None
+
+    @property
+    def application_context(self) -> ApplicationContext | int | None:
+        """The context, or None when the identifier is not one of DLMS."""
+        arc = _arc(self.application_context_name, CONTEXT_OID)
+        return None if arc is None else named(ApplicationContext, arc)
+
+    @property
+    def mechanism(self) -> Mechanism | int | None:
+        """The authentication mechanism, or None when none or none of DLMS is named."""
+        arc = _arc(self.mechanism_name, MECHANISM_OID)
+        return None if arc is None else named(Mechanism, arc)
+
+    def initiate(self) -> InitiateResponse:
+        """The xDLMS initiate inside.  Raises DecodeError when it is absent, ciphered or malformed."""
+        return decode(InitiateResponse, self.user_information or b"", strict=False)
+
+    def problems(self) -> list[str]:
+        """Result and diagnostic are mandatory."""
+        return [f"no {name}" for name in ("result", "diagnostic") if getattr(self, name) is None]
+
+    def __repr__(self) -> str:
+        """Without the authentication value."""
+        return f"Aare(result={self.result}, diagnostic={self.diagnostic}, mechanism={self.mechanism!r})"
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that are present, with the arcs of the identifiers and the diagnostic opened."""
+        fields = super(Aare, self).to_json()  # noqa: UP008
+        diagnostic = fields.pop("diagnostic", None)
+        if diagnostic is not None:
+            fields |= {"diagnostic_source": diagnostic.source, "diagnostic": diagnostic.code}
+        return _association_json(
+            fields, self.application_context_name, self.mechanism_name, "responder_", "responding_"
+        )
+
+
+@record
+class Rlrq(BerRecord, prefix="62"):
+    """A-RELEASE request."""
+
+    reason: Annotated[int | None, TaggedInteger(0x80)] = None
+    user_information: Annotated[bytes | None, Tagged(0xBE, b"\x04")] = None
+
+
+@record
+class Rlre(BerRecord, prefix="63"):
+    """A-RELEASE response."""
+
+    reason: Annotated[int | None, TaggedInteger(0x80)] = None
+    user_information: Annotated[bytes | None, Tagged(0xBE, b"\x04")] = None
+
+
+ACSE: dict[int, type[BerRecord]] = {0x60: Aarq, 0x61: Aare, 0x62: Rlrq, 0x63: Rlre}
+
+
+def decode_acse(data: bytes, *, strict: bool = True) -> BerRecord:
+    """Decode AARQ, AARE, RLRQ or RLRE.  Raises DecodeError for anything else."""
+    if not data or data[0] not in ACSE:
+        raise DecodeError(f"no ACSE APDU starts with {data[:1].hex() or 'nothing'}", data, 0)
+    return decode(ACSE[data[0]], data, strict=strict)

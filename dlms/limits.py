@@ -1,0 +1,36 @@
+"""What a peer may make us do: the named bounds of everything that is received.
+
+Sizes are octets, times seconds.  The wire may claim more; nothing is allocated or repeated because of a claim.
+"""
+
+from __future__ import annotations
+
+MAX_DEPTH = 32
+"""Nesting of arrays and structures in one Data value."""
+
+MAX_NODES = 1_000_000
+"""Elements of one Data value, all levels together."""
+
+MAX_APDU = 65_535
+"""One APDU as the lower layer delivers it."""
+
+MAX_TRANSFER = 16 * 1024 * 1024
+"""One value that arrives in blocks, reassembled."""
+
+MAX_LIST = 64
+"""Attributes or methods in one with-list service that a server answers."""
+
+MAX_BER_DEPTH = 8
+"""Nesting of BER elements in an ACSE APDU."""
+
+MAX_NOTIFICATIONS = 1_000
+"""Notifications kept for the application before the oldest is dropped and counted."""
+
+RESPONSE_TIMEOUT_S = 5.0
+"""Budget of one exchange, link repetitions included."""
+
+INACTIVITY_TIMEOUT_S = 120.0
+"""A server drops a client that has been silent for this long."""
+
+RETRIES = 3
+"""Repetitions of one frame or one repeatable request."""
