@@ -1,0 +1,19 @@
+"""The interface classes: declarations only.  What an object of a class does is in `dlms.server.objects`."""
+
+from __future__ import annotations
+
+from dlms.ic.access_control import AssociationLn, SapAssignment
+from dlms.ic.local_port import IecHdlcSetup
+from dlms.ic.measurement import Data, ExtendedRegister, ProfileGeneric, Register
+from dlms.ic.time_control import Clock
+
+__all__ = [
+    "AssociationLn",
+    "Clock",
+    "Data",
+    "ExtendedRegister",
+    "IecHdlcSetup",
+    "ProfileGeneric",
+    "Register",
+    "SapAssignment",
+]
