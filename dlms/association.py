@@ -1,0 +1,225 @@
+"""The association's state machine: one table for both ends.
+
+`TRANSITIONS` says which kind of APDU takes which state to which; what is not in it is forbidden.  `SENDERS` says who may
+send a kind, `NEEDS` which conformance bit a service wants.  Client and server run the same code with another role.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+from dlms import apdu as services
+from dlms.acse import Aare, Aarq, Rlre, Rlrq
+from dlms.apdu.get import GetResponseListRaw, GetResponseRaw
+from dlms.codec import Record
+from dlms.enums import ApplicationContext, AssociationResult, Conformance, Mechanism
+from dlms.errors import DlmsError, LocalProtocolError, RemoteProtocolError
+
+
+class Role(enum.Enum):
+    """Which end of the association this is."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+    @property
+    def peer(self) -> Role:
+        """The other end."""
+        return Role.SERVER if self is Role.CLIENT else Role.CLIENT
+
+
+class State(enum.Enum):
+    """Where an association stands.  Green Book 9.4, state machines of the client and server control function."""
+
+    CLOSED = enum.auto()
+    OPENING = enum.auto()
+    AUTHENTICATING = enum.auto()
+    """Passes 3 and 4 of a high level authentication: nothing else is served."""
+    OPEN = enum.auto()
+    RELEASING = enum.auto()
+
+
+class Kind(enum.Enum):
+    """What an APDU does to an association."""
+
+    AARQ = enum.auto()
+    AARE = enum.auto()
+    REQUEST = enum.auto()
+    RESPONSE = enum.auto()
+    REFUSAL = enum.auto()
+    NOTIFICATION = enum.auto()
+    CONFIRM = enum.auto()
+    RLRQ = enum.auto()
+    RLRE = enum.auto()
+
+
+SENDERS = {
+    Kind.AARQ: Role.CLIENT,
+    Kind.AARE: Role.SERVER,
+    Kind.REQUEST: Role.CLIENT,
+    Kind.RESPONSE: Role.SERVER,
+    Kind.REFUSAL: Role.SERVER,
+    Kind.NOTIFICATION: Role.SERVER,
+    Kind.CONFIRM: Role.CLIENT,
+    Kind.RLRQ: Role.CLIENT,
+    Kind.RLRE: Role.SERVER,
+}
+
+# (state, kind) -> next state; absent means forbidden.  What depends on content is in `_branch`.
+TRANSITIONS: dict[tuple[State, Kind], State] = {
+    (State.CLOSED, Kind.AARQ): State.OPENING,
+    (State.CLOSED, Kind.REFUSAL): State.CLOSED,
+    (State.CLOSED, Kind.NOTIFICATION): State.CLOSED,
+    (State.CLOSED, Kind.CONFIRM): State.CLOSED,
+    (State.OPENING, Kind.AARE): State.OPEN,
+    (State.OPENING, Kind.REFUSAL): State.CLOSED,
+    (State.OPENING, Kind.NOTIFICATION): State.OPENING,
+    (State.AUTHENTICATING, Kind.REQUEST): State.AUTHENTICATING,
+    (State.AUTHENTICATING, Kind.RESPONSE): State.AUTHENTICATING,
+    (State.AUTHENTICATING, Kind.REFUSAL): State.AUTHENTICATING,
+    (State.AUTHENTICATING, Kind.NOTIFICATION): State.AUTHENTICATING,
+    (State.OPEN, Kind.REQUEST): State.OPEN,
+    (State.OPEN, Kind.RESPONSE): State.OPEN,
+    (State.OPEN, Kind.REFUSAL): State.OPEN,
+    (State.OPEN, Kind.NOTIFICATION): State.OPEN,
+    (State.OPEN, Kind.CONFIRM): State.OPEN,
+    (State.OPEN, Kind.RLRQ): State.RELEASING,
+    (State.RELEASING, Kind.RLRE): State.CLOSED,
+    (State.RELEASING, Kind.REFUSAL): State.OPEN,
+    (State.RELEASING, Kind.NOTIFICATION): State.RELEASING,
+}
+
+_C = Conformance
+
+# Request -> the conformance bits that must have been negotiated.
+NEEDS: dict[type[Record], Conformance] = {
+    services.GetRequestNormal: _C.GET,
+    services.GetRequestNext: _C.GET | _C.BLOCK_TRANSFER_WITH_GET_OR_READ,
+    services.GetRequestWithList: _C.GET | _C.MULTIPLE_REFERENCES,
+    services.SetRequestNormal: _C.SET,
+    services.SetRequestWithFirstDatablock: _C.SET | _C.BLOCK_TRANSFER_WITH_SET_OR_WRITE,
+    services.SetRequestWithDatablock: _C.SET | _C.BLOCK_TRANSFER_WITH_SET_OR_WRITE,
+    services.SetRequestWithList: _C.SET | _C.MULTIPLE_REFERENCES,
+    services.SetRequestWithListAndFirstDatablock: _C.SET | _C.MULTIPLE_REFERENCES | _C.BLOCK_TRANSFER_WITH_SET_OR_WRITE,
+    services.ActionRequestNormal: _C.ACTION,
+    services.ActionRequestNextPblock: _C.ACTION | _C.BLOCK_TRANSFER_WITH_ACTION,
+    services.ActionRequestWithList: _C.ACTION | _C.MULTIPLE_REFERENCES,
+    services.ActionRequestWithFirstPblock: _C.ACTION | _C.BLOCK_TRANSFER_WITH_ACTION,
+    services.ActionRequestWithPblock: _C.ACTION | _C.BLOCK_TRANSFER_WITH_ACTION,
+    services.ActionRequestWithListAndFirstPblock: _C.ACTION | _C.MULTIPLE_REFERENCES | _C.BLOCK_TRANSFER_WITH_ACTION,
+    services.ReadRequest: _C.READ,
+    services.WriteRequest: _C.WRITE,
+    services.UnconfirmedWriteRequest: _C.UNCONFIRMED_WRITE,
+    services.AccessRequest: _C.ACCESS,
+}
+
+_RESPONSES: tuple[type[Record], ...] = (
+    services.GetResponseNormal,
+    services.GetResponseWithDatablock,
+    services.GetResponseWithList,
+    GetResponseRaw,
+    GetResponseListRaw,
+    services.SetResponseNormal,
+    services.SetResponseDatablock,
+    services.SetResponseLastDatablock,
+    services.SetResponseLastDatablockWithList,
+    services.SetResponseWithList,
+    services.ActionResponseNormal,
+    services.ActionResponseWithPblock,
+    services.ActionResponseWithList,
+    services.ActionResponseNextPblock,
+    services.ReadResponse,
+    services.WriteResponse,
+    services.AccessResponse,
+)
+
+KINDS: dict[type[Record], Kind] = {
+    Aarq: Kind.AARQ,
+    Aare: Kind.AARE,
+    Rlrq: Kind.RLRQ,
+    Rlre: Kind.RLRE,
+    services.ExceptionResponse: Kind.REFUSAL,
+    services.ConfirmedServiceError: Kind.REFUSAL,
+    services.DataNotification: Kind.NOTIFICATION,
+    services.EventNotificationRequest: Kind.NOTIFICATION,
+    services.InformationReportRequest: Kind.NOTIFICATION,
+    services.DataNotificationConfirm: Kind.CONFIRM,
+    **dict.fromkeys(NEEDS, Kind.REQUEST),
+    **dict.fromkeys(_RESPONSES, Kind.RESPONSE),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Negotiated:
+    """What the two ends agreed on.  Sizes are octets of one APDU; 0 means that the peer names no limit."""
+
+    conformance: Conformance = Conformance(0)
+    max_send: int = 0
+    max_receive: int = 0
+    context: ApplicationContext = ApplicationContext.LN
+    mechanism: Mechanism = Mechanism.NONE
+
+    def missing(self, request: Record) -> Conformance:
+        """The conformance bits that `request` needs and that were not negotiated."""
+        needed = NEEDS.get(type(request), Conformance(0))
+        if _selects(request):
+            needed |= Conformance.SELECTIVE_ACCESS
+        return needed & ~self.conformance
+
+
+def _selects(request: Record) -> bool:
+    if getattr(request, "access", None) is not None:
+        return True
+    if isinstance(request, services.GetRequestWithList | services.SetRequestWithList):
+        return any(element.access is not None for element in request.descriptors)
+    return False
+
+
+class Association:
+    """Tracks one association.  `send` and `receive` take decoded APDUs; the codec and the line are elsewhere.
+
+    `negotiated` is set by whoever builds or reads the AARE.  `send` raises LocalProtocolError, `receive`
+    RemoteProtocolError for what the table or the negotiated conformance forbids; the state is then unchanged.
+    """
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self.state = State.CLOSED
+        self.negotiated = Negotiated()
+
+    def send(self, apdu: Record) -> None:
+        """Note that this end sends `apdu`."""
+        self._step(apdu, self.role, LocalProtocolError)
+
+    def receive(self, apdu: Record) -> None:
+        """Note that the peer sent `apdu`."""
+        self._step(apdu, self.role.peer, RemoteProtocolError)
+
+    def authenticated(self) -> None:
+        """Pass 4 of a high level authentication has been checked: the association is open."""
+        if self.state is not State.AUTHENTICATING:
+            raise LocalProtocolError(f"nothing to authenticate while {self.state.name.lower()}")
+        self.state = State.OPEN
+
+    def lower_layer_lost(self) -> None:
+        """The layer below is gone, and the association with it."""
+        self.state, self.negotiated = State.CLOSED, Negotiated()
+
+    def _step(self, apdu: Record, by: Role, error: type[DlmsError]) -> None:
+        kind = KINDS.get(type(apdu))
+        target = None if kind is None else TRANSITIONS.get((self.state, kind))
+        if kind is None or target is None or SENDERS[kind] is not by:
+            raise error(f"{apdu.wire_name()} from the {by.value} while the association is {self.state.name.lower()}")
+        missing = self.negotiated.missing(apdu) if kind is Kind.REQUEST and self.state is State.OPEN else None
+        if missing:
+            names = " and ".join(str(bit.name).lower().replace("_", "-") for bit in Conformance if bit in missing)
+            raise error(f"{apdu.wire_name()}: {names} was not negotiated")
+        self.state = self._branch(apdu, target)
+
+    def _branch(self, apdu: Record, target: State) -> State:
+        if isinstance(apdu, Aare):
+            if apdu.result != AssociationResult.ACCEPTED:
+                return State.CLOSED
+            return State.AUTHENTICATING if self.negotiated.mechanism >= Mechanism.HLS else State.OPEN
+        return target

@@ -1,0 +1,409 @@
+"""The heart of the client: operations, invoke-ids, timeouts and notifications over one association.  Sans-IO.
+
+    start(operation, now) -> Ticket      abandon(ticket, now)      receive_data(data, now)      handle_timeout(now)
+    data_to_send() -> list[bytes]        next_event()              next_timeout()
+
+After any call drain `next_event`, then `data_to_send` (one item is one datagram), then read `next_timeout` again.  Early or
+spurious timer calls have no effect.  Nothing received raises; what it breaks becomes a failed ticket or an event.
+
+One confirmed operation runs at a time, first come first served.  A reply is matched by its invoke-id; a late or foreign
+one is dropped and counted.  A timeout is thrown *into* the operation.  An abandoned operation is closed, but its exchange
+keeps the line until its reply or its deadline, so that the next operation never reads its answer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from typing import Any, Generic, TypeVar
+
+from dlms import apdu as services
+from dlms.acse import Aare, decode_acse
+from dlms.apdu import decode_apdu
+from dlms.association import KINDS, Association, Kind, Negotiated, Role, State
+from dlms.codec import Record, decode, encode
+from dlms.errors import (
+    DecodeError,
+    DlmsError,
+    LinkError,
+    LocalProtocolError,
+    OutcomeUnknown,
+    RemoteProtocolError,
+    ServiceRefused,
+)
+from dlms.framing import Connected, Disconnected, Framing, Received
+from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S
+from dlms.operations import Operation, Request
+from dlms.operations.associate import AssociationRequest, associate, negotiate, release
+from dlms.quirks import Quirk
+from dlms.trace import NO_TRACE, Trace
+
+T = TypeVar("T")
+
+CONTINUATIONS: tuple[type[Record], ...] = (
+    services.GetRequestNext,
+    services.SetRequestWithDatablock,
+    services.ActionRequestNextPblock,
+    services.ActionRequestWithPblock,
+)
+"""Requests that go on with the invoke-id of the one before."""
+
+CONFIRMED = 0x40
+HIGH_PRIORITY = 0x80
+CONFIRMED_NOTIFICATION = 1 << 30
+
+
+class Ticket(Generic[T]):
+    """One operation under way: `done`, then `result()`."""
+
+    def __init__(self, operation: Operation[T], timeout_s: float) -> None:
+        self.operation = operation
+        self.timeout_s = timeout_s
+        self.done = False
+        self.abandoned = False
+        self._value: T | None = None
+        self._error: DlmsError | None = None
+
+    def result(self) -> T:
+        """What the operation returned.  Raises the error that ended it, or LocalProtocolError while it still runs."""
+        if not self.done:
+            raise LocalProtocolError("the operation is still running")
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]
+
+    def finish(self, value: T | None, error: DlmsError | None = None) -> None:
+        """Set the outcome, once."""
+        if not self.done:
+            self.done, self._value, self._error = True, value, error
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finished:
+    """An operation has ended; its ticket knows how."""
+
+    ticket: Ticket[Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Notification:
+    """The server sent something by itself."""
+
+    apdu: Record
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fault:
+    """Something arrived that could not be used; nothing was waiting for it."""
+
+    error: DlmsError
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Closed:
+    """The line is down; no more will come."""
+
+    reason: str
+
+
+Event = Finished | Notification | Fault | Closed
+
+
+@dataclasses.dataclass(slots=True)
+class Exchange:
+    """The request on the line: whose it is, how its reply is recognised, until when it is waited for."""
+
+    ticket: Ticket[Any]
+    request: Request
+    invoke_id: int | None
+    deadline: float
+
+
+class Connection:
+    """Runs operations over one association.
+
+    `framing` carries the APDUs; `request` says what association to ask for; `quirks` are those of the meter.
+    """
+
+    def __init__(
+        self,
+        framing: Framing,
+        request: AssociationRequest,
+        *,
+        quirks: frozenset[Quirk] = frozenset(),
+        timeout_s: float = RESPONSE_TIMEOUT_S,
+        trace: Trace = NO_TRACE,
+    ) -> None:
+        self.framing, self.request, self.quirks, self.timeout_s = framing, request, quirks, timeout_s
+        self.association = Association(Role.CLIENT)
+        self.dropped = 0
+        """Replies that nothing waited for: late, foreign, or to an abandoned request."""
+        self.closed: str | None = None
+        """Why the line is down, None while it is not."""
+        self._trace = trace
+        self._waiting: deque[Ticket[Any]] = deque()
+        self._exchange: Exchange | None = None
+        self._events: deque[Event] = deque()
+        self._up = False
+        self._invoke_id = 0
+
+    # what the user asks
+
+    @property
+    def negotiated(self) -> Negotiated:
+        """What the two ends agreed on; empty before the association is open."""
+        return self.association.negotiated
+
+    def open(self, now: float, timeout_s: float | None = None) -> Ticket[Negotiated]:
+        """Bring up the layer below and open the association."""
+        self.framing.give_exchange(timeout_s or self.timeout_s)
+        ticket = self.start(associate(self.request), now, timeout_s)
+        self.framing.connect(now)
+        self._drain_framing(now)
+        return ticket
+
+    def release(self, now: float, timeout_s: float | None = None) -> Ticket[None]:
+        """Close the association (by RLRQ unless the meter's quirk is not to), without touching the layer below."""
+        wanted = self.association.state is State.OPEN and Quirk.NO_RELEASE not in self.quirks
+        return self.start(release() if wanted else _nothing(), now, timeout_s)
+
+    def disconnect(self, now: float) -> None:
+        """Bring down the layer below; `Closed` follows."""
+        if self.closed is None:
+            self.framing.disconnect(now)
+            self._drain_framing(now)
+
+    def start(self, operation: Operation[T], now: float, timeout_s: float | None = None) -> Ticket[T]:
+        """Queue an operation.  `timeout_s` is the budget of each of its exchanges, link repetitions included."""
+        ticket = Ticket(operation, timeout_s or self.timeout_s)
+        if self.closed is not None:
+            self._finish(ticket, None, LinkError(self.closed))
+        else:
+            self._waiting.append(ticket)
+            self._proceed(now)
+        return ticket
+
+    def abandon(self, ticket: Ticket[Any], now: float) -> None:
+        """Give up on an operation.  Its exchange, if one is under way, keeps the line until its reply or deadline."""
+        if ticket.done:
+            return
+        ticket.abandoned = True
+        ticket.operation.close()
+        if ticket in self._waiting:
+            self._waiting.remove(ticket)
+        self._finish(ticket, None, OutcomeUnknown("the operation was abandoned"))
+        self._proceed(now)
+
+    # what the world does
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes from the medium; one datagram at a time where there are datagrams."""
+        self._trace.received(data)
+        self.framing.receive_data(data, now)
+        self._drain_framing(now)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due at `now`; no effect before `next_timeout`."""
+        self.framing.handle_timeout(now)
+        self._drain_framing(now)
+        exchange = self._exchange
+        if exchange is not None and now >= exchange.deadline:
+            self._exchange = None
+            waited = f"no answer to {exchange.request.apdu.wire_name()} within {exchange.ticket.timeout_s:g} s"
+            self._throw(exchange, _loss(exchange.request, waited), now)
+
+    def line_lost(self, reason: str, now: float) -> None:
+        """The medium is gone.  What runs fails: with OutcomeUnknown where the request may have been carried out."""
+        self._close(reason, now)
+
+    # what the driver drains
+
+    def next_event(self) -> Event | None:
+        """The oldest event that was not fetched yet."""
+        return self._events.popleft() if self._events else None
+
+    def data_to_send(self) -> list[bytes]:
+        """Bytes for the medium, one item a datagram."""
+        pieces = self.framing.data_to_send()
+        for piece in pieces:
+            self._trace.sent(piece)
+        return pieces
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` is due, None when nothing is waited for."""
+        due = [] if self._exchange is None else [self._exchange.deadline]
+        below = self.framing.next_timeout()
+        return min([*due, below]) if below is not None else min(due, default=None)
+
+    # running operations
+
+    def _proceed(self, now: float) -> None:
+        """Begin the next operation when the line is free."""
+        while self._up and self._exchange is None and self._waiting:
+            self._resume(self._waiting.popleft(), None, now)
+
+    def _resume(self, ticket: Ticket[Any], reply: Record | DlmsError | None, now: float) -> None:
+        """Hand a reply (or an error) to an operation and send what it asks for next."""
+        while True:
+            try:
+                if isinstance(reply, DlmsError):
+                    request = ticket.operation.throw(reply)
+                else:
+                    request = ticket.operation.send(reply)  # type: ignore[arg-type]
+            except StopIteration as end:
+                return self._finish(ticket, end.value)
+            except DlmsError as error:
+                return self._finish(ticket, None, error)
+            try:
+                return self._send(ticket, request, now)
+            except DlmsError as error:
+                reply = error
+
+    def _send(self, ticket: Ticket[Any], request: Request, now: float) -> None:
+        data, invoke_id = self._encode(request.apdu)
+        limit = self.negotiated.max_send or MAX_APDU
+        if len(data) > min(limit, self.framing.max_apdu) and self.association.state is not State.CLOSED:
+            raise LocalProtocolError(f"{request.apdu.wire_name()} of {len(data)} octets; the peer receives {limit}")
+        self.association.send(request.apdu)
+        self._trace.apdu_sent(request.apdu)
+        self.framing.give_exchange(ticket.timeout_s)
+        self._exchange = Exchange(ticket, request, invoke_id, now + ticket.timeout_s)
+        self.framing.send(data, now)
+        self._drain_framing(now)
+
+    def _encode(self, apdu: Record) -> tuple[bytes, int | None]:
+        """The bytes of an APDU with its invoke-id in place, and that id (None where there is none)."""
+        data = encode(apdu)
+        if apdu.layout[:1] and apdu.layout[0][0] == "invoke":
+            octet = self._invoke_octet(apdu)
+            return data[:2] + bytes((octet,)) + data[3:], octet & 0x0F
+        return data, None
+
+    def _invoke_octet(self, apdu: Record) -> int:
+        if not isinstance(apdu, CONTINUATIONS):
+            self._invoke_id = self._invoke_id % 15 + 1
+        unmarked = Quirk.NO_SERVICE_CLASS in self.quirks and apdu.wire_name().startswith("get-")
+        service_class = 0 if unmarked else CONFIRMED
+        return HIGH_PRIORITY | service_class | self._invoke_id
+
+    def _finish(self, ticket: Ticket[Any], value: Any, error: DlmsError | None = None) -> None:
+        if not ticket.done:
+            ticket.finish(value, error)
+            self._events.append(Finished(ticket))
+
+    def _throw(self, exchange: Exchange, error: DlmsError, now: float) -> None:
+        if not exchange.ticket.done:
+            self._resume(exchange.ticket, error, now)
+        self._proceed(now)
+
+    # receiving
+
+    def _drain_framing(self, now: float) -> None:
+        while (event := self.framing.next_event()) is not None:
+            match event:
+                case Received(apdu):
+                    self._receive(apdu, now)
+                case Connected():
+                    self._up = True
+                    self._proceed(now)
+                case Disconnected(reason):
+                    self._close(reason, now)
+
+    def _receive(self, data: bytes, now: float) -> None:
+        try:
+            apdu = self._decode(data)
+            kind = KINDS.get(type(apdu))
+            if kind is Kind.NOTIFICATION:
+                return self._notified(apdu, now)
+            exchange = self._exchange
+            if exchange is None or not _answers(data, apdu, exchange):
+                self.dropped += 1
+                return
+            if isinstance(apdu, Aare):
+                self.association.negotiated = negotiate(self.request, apdu)
+            self.association.receive(apdu)
+        except DlmsError as error:
+            return self._fault(error, now)
+        self._trace.apdu_received(apdu)
+        self._exchange = None
+        if exchange.ticket.done:
+            self.dropped += 1
+            return self._proceed(now)
+        self._resume(exchange.ticket, _reply(apdu, exchange.request), now)
+        self._proceed(now)
+
+    def _decode(self, data: bytes) -> Record:
+        """The record that is waited for where the prefix allows several (a result left encoded), else the usual one."""
+        if data[:1] in (b"\x61", b"\x63"):
+            return decode_acse(data)
+        if self._exchange is not None:
+            for wanted in self._exchange.request.replies:
+                if data.startswith(wanted.prefix):
+                    return decode(wanted, data)
+        if len(data) > MAX_APDU:
+            raise DecodeError(f"an APDU of {len(data)} octets, {MAX_APDU} at most", data, MAX_APDU)
+        return decode_apdu(data)
+
+    def _notified(self, apdu: Record, now: float) -> None:
+        self.association.receive(apdu)
+        self._trace.apdu_received(apdu)
+        self._events.append(Notification(apdu))
+        if isinstance(apdu, services.DataNotification) and apdu.long_invoke_id_and_priority & CONFIRMED_NOTIFICATION:
+            confirm = services.DataNotificationConfirm(apdu.long_invoke_id_and_priority, b"")
+            self.framing.send(encode(confirm), now)
+
+    def _fault(self, error: DlmsError, now: float) -> None:
+        """Fail the operation that waits, or report what nothing waited for."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is None or exchange.ticket.done:
+            self._events.append(Fault(error))
+            return self._proceed(now)
+        if not exchange.request.read_only:
+            error = _chained(OutcomeUnknown(f"the answer could not be understood: {error}"), error)
+        self._throw(exchange, error, now)
+
+    def _close(self, reason: str, now: float) -> None:
+        if self.closed is not None:
+            return
+        self.closed, self._up = reason, False
+        self.association.lower_layer_lost()
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None and not exchange.ticket.done:
+            self._throw(exchange, _loss(exchange.request, reason), now)
+        while self._waiting:
+            ticket = self._waiting.popleft()
+            ticket.operation.close()
+            self._finish(ticket, None, LinkError(reason))
+        self._events.append(Closed(reason))
+
+
+def _nothing() -> Operation[None]:
+    """An operation that has nothing to do."""
+    yield from ()
+
+
+def _loss(request: Request, reason: str) -> LinkError:
+    return LinkError(reason) if request.read_only else OutcomeUnknown(reason)
+
+
+def _chained(error: DlmsError, cause: DlmsError) -> DlmsError:
+    error.__cause__ = cause
+    return error
+
+
+def _answers(data: bytes, apdu: Record, exchange: Exchange) -> bool:
+    """Whether this is the reply that is waited for: same invoke-id, where there is one."""
+    if isinstance(apdu, services.ExceptionResponse | services.ConfirmedServiceError):
+        return True
+    if exchange.invoke_id is None:
+        return isinstance(apdu, exchange.request.replies)
+    return bool(apdu.layout) and apdu.layout[0][0] == "invoke" and data[2] & 0x0F == exchange.invoke_id
+
+
+def _reply(apdu: Record, request: Request) -> Record | DlmsError:
+    """What the operation receives: the reply, or the error that it stands for."""
+    if isinstance(apdu, services.ExceptionResponse | services.ConfirmedServiceError):
+        return ServiceRefused(str(apdu))
+    if not isinstance(apdu, request.replies):
+        return RemoteProtocolError(f"{apdu.wire_name()} in answer to {request.apdu.wire_name()}")
+    return apdu

@@ -1,0 +1,148 @@
+"""Opening and closing an association: what is asked for, what came of it.  Green Book 9.4."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from dlms.acse import (
+    AUTHENTICATION_REQUIREMENT,
+    Aare,
+    Aarq,
+    Diagnostic,
+    Rlre,
+    Rlrq,
+    context_oid,
+    mechanism_oid,
+)
+from dlms.apdu.errors import ConfirmedServiceError
+from dlms.apdu.initiate import DLMS_VERSION, VAA_NAME_LN, InitiateRequest, InitiateResponse
+from dlms.association import Negotiated
+from dlms.codec import decode, encode
+from dlms.enums import (
+    ApplicationContext,
+    AssociationResult,
+    Conformance,
+    Mechanism,
+    ProviderDiagnostic,
+    ReleaseRequestReason,
+    UserDiagnostic,
+    label,
+    named,
+)
+from dlms.errors import AssociationRefused, DecodeError, LocalProtocolError, RemoteProtocolError
+from dlms.operations import Operation, Request
+
+C = Conformance
+LN_CONFORMANCE = (
+    C.PRIORITY_MANAGEMENT_SUPPORTED
+    | C.BLOCK_TRANSFER_WITH_GET_OR_READ
+    | C.MULTIPLE_REFERENCES
+    | C.DATA_NOTIFICATION
+    | C.GET
+    | C.SET
+    | C.SELECTIVE_ACCESS
+    | C.EVENT_NOTIFICATION
+    | C.ACTION
+)
+"""What this client does with logical names."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AssociationRequest:
+    """What association to ask for.  Sizes are octets; the secret is never shown."""
+
+    mechanism: Mechanism = Mechanism.NONE
+    secret: bytes = dataclasses.field(default=b"", repr=False)
+    context: ApplicationContext = ApplicationContext.LN
+    conformance: Conformance = LN_CONFORMANCE
+    max_receive: int = 0xFFFF
+
+    def __post_init__(self) -> None:
+        if self.mechanism not in (Mechanism.NONE, Mechanism.LLS):
+            raise LocalProtocolError(
+                f"authentication {label(Mechanism, self.mechanism)} is not there yet: none and lls are"
+            )
+        if self.context is not ApplicationContext.LN:
+            raise LocalProtocolError(f"context {label(ApplicationContext, self.context)} is not there yet: ln is")
+        if self.mechanism is Mechanism.LLS and not self.secret:
+            raise LocalProtocolError("low level security needs a password")
+
+
+def aarq(request: AssociationRequest) -> Aarq:
+    """The AARQ that asks for this association."""
+    initiate = InitiateRequest(None, True, None, DLMS_VERSION, request.conformance, request.max_receive)
+    if request.mechanism is Mechanism.NONE:
+        return Aarq(application_context_name=context_oid(request.context), user_information=encode(initiate))
+    return Aarq(
+        application_context_name=context_oid(request.context),
+        sender_acse_requirements=AUTHENTICATION_REQUIREMENT,
+        mechanism_name=mechanism_oid(request.mechanism),
+        calling_authentication_value=request.secret,
+        user_information=encode(initiate),
+    )
+
+
+def negotiate(request: AssociationRequest, answer: Aare) -> Negotiated:
+    """What an AARE agrees to.
+
+    Raises RemoteProtocolError when it agrees to something that was not asked for; a refusal is left to `associate`.
+    """
+    if answer.result != AssociationResult.ACCEPTED:
+        return Negotiated()
+    if answer.application_context not in (None, request.context):
+        raise RemoteProtocolError(f"AARE with context {answer.application_context}, {request.context} was asked for")
+    response = _initiate(answer)
+    if foreign := response.conformance & ~request.conformance:
+        raise RemoteProtocolError(f"AARE grants {foreign!r}, which was not proposed")
+    size = response.server_max_receive_pdu_size
+    return Negotiated(response.conformance, size, request.max_receive, request.context, request.mechanism)
+
+
+def _initiate(answer: Aare) -> InitiateResponse:
+    try:
+        response = answer.initiate()
+    except DecodeError as fault:
+        raise RemoteProtocolError(f"AARE without a readable initiate-response: {fault}") from fault
+    if response.dlms_version != DLMS_VERSION:
+        raise RemoteProtocolError(f"AARE with DLMS version {response.dlms_version}, {DLMS_VERSION} wanted")
+    if response.vaa_name != VAA_NAME_LN:
+        raise RemoteProtocolError(f"AARE with VAA name {response.vaa_name:#06x}, {VAA_NAME_LN:#06x} wanted")
+    if 0 < response.server_max_receive_pdu_size < 12:
+        raise RemoteProtocolError(f"AARE with a PDU size of {response.server_max_receive_pdu_size} octets")
+    return response
+
+
+def associate(request: AssociationRequest) -> Operation[Negotiated]:
+    """Open the association.  Raises AssociationRefused with the server's diagnostic when it does not want to."""
+    answer = yield Request(aarq(request), (Aare,))
+    assert isinstance(answer, Aare)
+    if answer.result != AssociationResult.ACCEPTED:
+        raise AssociationRefused(_refusal(answer), answer.result, answer.diagnostic.code if answer.diagnostic else None)
+    return negotiate(request, answer)
+
+
+def _refusal(answer: Aare) -> str:
+    result = label(AssociationResult, answer.result if answer.result is not None else -1)
+    text = f"the meter refused the association: {result}, {diagnostic_text(answer.diagnostic)}"
+    if (answer.user_information or b"")[:1] == ConfirmedServiceError.prefix:
+        try:
+            text += f" ({decode(ConfirmedServiceError, answer.user_information or b'')})"
+        except DecodeError as fault:
+            text += f" ({fault})"
+    return text
+
+
+def diagnostic_text(diagnostic: Diagnostic | None) -> str:
+    """The diagnostic in the standard's words."""
+    if diagnostic is None:
+        return "no diagnostic"
+    kind = UserDiagnostic if diagnostic.source == 1 else ProviderDiagnostic
+    return label(kind, named(kind, diagnostic.code))
+
+
+def release() -> Operation[None]:
+    """Close the association.  Raises RemoteProtocolError when the server does not want to."""
+    answer = yield Request(Rlrq(int(ReleaseRequestReason.NORMAL)), (Rlre,))
+    assert isinstance(answer, Rlre)
+    if answer.reason not in (None, 0):
+        raise RemoteProtocolError(f"the meter did not release the association: reason {answer.reason}")

@@ -1,0 +1,69 @@
+"""Reading many attributes: with-list when that was negotiated, single reads otherwise, the same result either way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dlms.apdu.attribute import CosemAttributeDescriptorWithSelection
+from dlms.apdu.get import GetRequestWithList, GetResponseNormal, GetResponseWithDatablock, GetResponseWithList
+from dlms.association import Negotiated
+from dlms.codec import Refusal, ResultOf, SequenceOf
+from dlms.enums import Conformance
+from dlms.errors import AccessError, DecodeError, RemoteProtocolError
+from dlms.interface import AttributeRef
+from dlms.operations import Operation, Request
+from dlms.operations.read import blocks, descriptor, get
+
+_HEADER = 4
+_ELEMENT = 10
+_MOST = 32
+"""Attributes in one request: what the peer's PDU size allows, and no more than this."""
+
+
+def get_many(refs: Sequence[AttributeRef[Any]], negotiated: Negotiated) -> Operation[list[Any]]:
+    """The values in the order of `refs`; an AccessError stands where the meter refused one."""
+    values: list[Any] = []
+    for part in _parts(refs, negotiated):
+        if len(part) > 1:
+            values += yield from _get_list(part)
+        else:
+            values.append((yield from _get_one(part[0])))
+    return values
+
+
+def _parts(refs: Sequence[AttributeRef[Any]], negotiated: Negotiated) -> list[Sequence[AttributeRef[Any]]]:
+    fits = min(_MOST, ((negotiated.max_send or 0xFFFF) - _HEADER) // _ELEMENT)
+    size = max(1, fits) if Conformance.MULTIPLE_REFERENCES in negotiated.conformance else 1
+    return [refs[start : start + size] for start in range(0, len(refs), size)]
+
+
+def _get_one(ref: AttributeRef[Any]) -> Operation[Any]:
+    try:
+        return (yield from get(ref))
+    except AccessError as refusal:
+        return refusal
+
+
+def _get_list(refs: Sequence[AttributeRef[Any]]) -> Operation[list[Any]]:
+    elements = [CosemAttributeDescriptorWithSelection(descriptor(ref)) for ref in refs]
+    replies = (GetResponseWithList, GetResponseWithDatablock, GetResponseNormal)
+    reply = yield Request(GetRequestWithList(0, elements), replies)
+    if isinstance(reply, GetResponseWithList):
+        results = reply.results
+    else:
+        results = _decoded((yield from blocks(reply, f"a list of {len(refs)} attributes")))
+    if len(results) != len(refs):
+        raise RemoteProtocolError(f"{len(results)} results for {len(refs)} attributes")
+    return [AccessError(r.result, ref) if isinstance(r, Refusal) else r for r, ref in zip(results, refs, strict=True)]
+
+
+def _decoded(payload: bytes) -> list[Any]:
+    """The results of a list whose encoding arrived in blocks."""
+    try:
+        results, end = SequenceOf(ResultOf()).decode(payload, 0)
+    except IndexError as fault:
+        raise DecodeError("the list of results ends too early", payload, len(payload)) from fault
+    if end != len(payload):
+        raise DecodeError(f"{len(payload) - end} octets behind the list of results", payload, end)
+    return results
