@@ -1,0 +1,14 @@
+"""DLMS/COSEM: data, APDUs, security, COSEM objects, associations, client and server.
+
+`connect` opens an association with a meter; the interface classes are in `dlms.ic`, the errors in `dlms.errors`.
+"""
+
+from __future__ import annotations
+
+from dlms.client import Client, connect
+from dlms.errors import DlmsError
+from dlms.operations.profiles import Entries
+from dlms.quirks import Quirk
+from dlms.reading import Reading
+
+__all__ = ["Client", "DlmsError", "Entries", "Quirk", "Reading", "connect"]

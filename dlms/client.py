@@ -1,0 +1,277 @@
+"""The blocking client: a thin driver of `dlms.connection` over one medium.
+
+with connect("tcp://10.0.0.7:4059", client=16, server=1) as client:
+    client.read(Register("1.1.1.8.0.255"))
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Self, TypeVar
+
+from dlms.apdu.attribute import SelectiveAccess
+from dlms.codec import ABSENT, Record
+from dlms.connection import Closed, Connection, Fault, Notification, Ticket
+from dlms.endpoint import client_framing, dial
+from dlms.enums import Mechanism
+from dlms.errors import AccessError, DlmsError, LinkError, LocalProtocolError
+from dlms.ic import AssociationLn, ExtendedRegister, ProfileGeneric, Register
+from dlms.interface import AttributeRef, Interface, MethodRef
+from dlms.limits import MAX_NOTIFICATIONS, RESPONSE_TIMEOUT_S, RETRIES
+from dlms.media import Medium
+from dlms.operations import Operation, lists, objects, profiles, read, write
+from dlms.operations.associate import LN_CONFORMANCE, AssociationRequest
+from dlms.operations.objects import CURRENT_ASSOCIATION, MeterObject
+from dlms.operations.profiles import Column, Entries, Moment
+from dlms.profile import Profile
+from dlms.quirks import Quirk
+from dlms.reading import Reading
+from dlms.trace import NO_TRACE, Trace
+from obis import Obis
+
+T = TypeVar("T")
+
+CLOSE_TIMEOUT_S = 2.0
+
+
+class Client:
+    """One association with one meter.  Use `connect` to get one, and `with` to be sure that it is released.
+
+    Every verb raises AccessError when the meter refuses, LinkError when the line fails or the meter is silent,
+    OutcomeUnknown when that happens to a write or a call, RemoteProtocolError when the meter breaks the protocol, and
+    LocalProtocolError for what may not be asked; DlmsError catches them all.
+    """
+
+    def __init__(self, connection: Connection, medium: Medium, *, deadline_s: float | None = None) -> None:
+        self.connection = connection
+        self.notifications: deque[Record] = deque(maxlen=MAX_NOTIFICATIONS)
+        """What the meter sent by itself, oldest first."""
+        self.lost_notifications = 0
+        """Notifications that were dropped because nobody fetched those before them."""
+        self.faults: deque[DlmsError] = deque(maxlen=MAX_NOTIFICATIONS)
+        """What arrived and could not be used."""
+        self._medium = medium
+        self._deadline = None if deadline_s is None else time.monotonic() + deadline_s
+        self._scaler_units: dict[tuple[int, Obis], tuple[int, int] | None] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # verbs
+
+    def get(self, ref: AttributeRef[T], access: SelectiveAccess | None = None) -> T:
+        """Read one attribute."""
+        return self._run(read.get(ref, access))  # type: ignore[no-any-return]
+
+    def get_many(self, refs: Sequence[AttributeRef[Any]]) -> list[Any]:
+        """Read several attributes: an AccessError stands in the place of each that the meter refuses."""
+        return self._run(lists.get_many(refs, self.connection.negotiated))
+
+    def read(self, register: Register | ExtendedRegister) -> Reading:
+        """Read a register as value, scaler and unit; scaler and unit are read once and kept."""
+        raw = self.get(register.value)
+        if not isinstance(raw, int) or isinstance(raw, bool):
+            raise LocalProtocolError(f"{register.value} holds {raw!r}, which is no number: use get")
+        return Reading.of(raw, self._scaler_unit(register))
+
+    def set(self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None) -> None:
+        """Write one attribute; a value of a wrong type is refused before anything is sent."""
+        self._run(write.set_value(ref, value, access))
+
+    def call(self, ref: MethodRef[Any], parameter: Any = ABSENT) -> Any:
+        """Call one method; returns what it returns, None for nothing."""
+        return self._run(write.call(ref, parameter))
+
+    def profile(
+        self,
+        profile: ProfileGeneric | str,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        *,
+        entries: Entries | None = None,
+    ) -> Profile:
+        """Read the buffer of a profile: between two times (both included), by entries, or whole.
+
+        Rows outside are read and left out here where the meter does not offer selection by time.
+        """
+        of = profile if isinstance(profile, ProfileGeneric) else ProfileGeneric(profile)
+        if entries is not None and start is not None:
+            raise LocalProtocolError("a profile is read by time or by entries, not both")
+        columns = self._run(profiles.columns(of))
+        payload = self._buffer(of, columns, start, end, entries)
+        return Profile(columns, payload, self._column_units(columns))
+
+    def objects(self, association: AssociationLn = CURRENT_ASSOCIATION) -> list[MeterObject]:
+        """The object list of the association: class, version, name, rights."""
+        return self._run(objects.object_list(association))
+
+    def snapshot(self, of: Interface | MeterObject) -> dict[str, Any]:
+        """All attributes of an object by name; an AccessError stands in the place of each that the meter refuses.
+
+        The buffer of a profile is left out: `profile` reads it.
+        """
+        if isinstance(of, MeterObject):
+            refs = of.readable()
+        else:
+            refs = [of.attribute_ref(index) for index in sorted(of.attributes)]
+        if refs and refs[0].class_id == ProfileGeneric.class_id:
+            refs = [ref for ref in refs if ref.index != ProfileGeneric.buffer.index]
+        names = [ref.attribute.name if ref.attribute else str(ref.index) for ref in refs]
+        return dict(zip(names, self.get_many(refs), strict=True))
+
+    def close(self) -> None:
+        """Release the association, bring the link down, hang up.  More than once does no harm."""
+        budget = CLOSE_TIMEOUT_S if self._deadline is None else min(CLOSE_TIMEOUT_S, self._left())
+        with contextlib.suppress(DlmsError):
+            if self.connection.closed is None and budget > 0:
+                self._wait(self.connection.release(time.monotonic(), budget))
+                self._disconnect(time.monotonic() + budget)
+        self._medium.close()
+
+    # the driver
+
+    def open(self) -> Self:
+        """Bring the link up and the association; hang up again when either fails."""
+        try:
+            self._wait(self.connection.open(time.monotonic()))
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _run(self, operation: Operation[T]) -> T:
+        return self._wait(self.connection.start(operation, time.monotonic()))
+
+    def _wait(self, ticket: Ticket[T]) -> T:
+        try:
+            while not ticket.done:
+                self._pump()
+        except BaseException:
+            self.connection.abandon(ticket, time.monotonic())
+            raise
+        finally:
+            self._drain()
+        return ticket.result()
+
+    def _disconnect(self, until: float) -> None:
+        self.connection.disconnect(time.monotonic())
+        while self.connection.closed is None and time.monotonic() < until:
+            self._pump(until)
+        self._drain()
+
+    def _pump(self, until: float | None = None) -> None:
+        """Send what waits, wait for what comes or for the next timer, once."""
+        if self._deadline is not None and self._left() <= 0 and until is None:
+            raise LinkError("the deadline of the whole command has passed")
+        connection = self.connection
+        try:
+            for piece in connection.data_to_send():
+                self._medium.send(piece)
+            data = self._medium.receive(self._patience(until))
+        except LinkError as lost:
+            return connection.line_lost(str(lost), time.monotonic())
+        if data:
+            connection.receive_data(data, time.monotonic())
+        connection.handle_timeout(time.monotonic())
+        self._drain()
+
+    def _patience(self, until: float | None) -> float | None:
+        moments = [m for m in (self.connection.next_timeout(), self._deadline, until) if m is not None]
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
+
+    def _left(self) -> float:
+        return float("inf") if self._deadline is None else self._deadline - time.monotonic()
+
+    def _drain(self) -> None:
+        with contextlib.suppress(LinkError):
+            for piece in self.connection.data_to_send():
+                self._medium.send(piece)
+        while (event := self.connection.next_event()) is not None:
+            match event:
+                case Notification(apdu):
+                    self.lost_notifications += len(self.notifications) == self.notifications.maxlen
+                    self.notifications.append(apdu)
+                case Fault(error):
+                    self.faults.append(error)
+                case Closed():
+                    break
+
+    # profiles
+
+    def _buffer(
+        self,
+        profile: ProfileGeneric,
+        columns: list[Column],
+        start: Moment | None,
+        end: Moment | None,
+        entries: Entries | None,
+    ) -> bytes:
+        if start is None and end is None and entries is None:
+            return self._run(read.get_encoded(profile.buffer))
+        selects = profiles.selects(self.connection.negotiated)
+        if entries is not None:
+            if not selects:
+                raise LocalProtocolError("the meter did not grant selective access: entries cannot be asked for")
+            return self._run(profiles.read_entries(profile, entries))
+        clock = profiles.clock_column(columns, profile)
+        first, last = profiles.bounds(start, end)
+        if selects:
+            return self._run(profiles.read_range(profile, clock, first, last))
+        whole = self._run(read.get_encoded(profile.buffer))
+        return profiles.within(whole, columns.index(clock), first, last)
+
+    def _scaler_unit(self, register: Register | ExtendedRegister) -> tuple[int, int] | None:
+        key = register.class_id, register.instance
+        if key not in self._scaler_units:
+            self._scaler_units[key] = self.get(register.scaler_unit)
+        return self._scaler_units[key]
+
+    def _column_units(self, columns: list[Column]) -> dict[int, tuple[int, int]]:
+        """Scaler and unit of the columns that hold the value of a register, where the meter tells them."""
+        registers: dict[int, Register | ExtendedRegister] = {
+            place: (Register if column.class_id == Register.class_id else ExtendedRegister)(column.instance)
+            for place, column in enumerate(columns)
+            if column.class_id in (Register.class_id, ExtendedRegister.class_id) and column.attribute_index == 2
+        }
+        found = {}
+        for place, register in registers.items():
+            with contextlib.suppress(AccessError):
+                unit = self._scaler_unit(register)
+                if unit is not None:
+                    found[place] = (int(unit[0]), int(unit[1]))
+        return found
+
+
+def connect(
+    url: str,
+    *,
+    client: int = 16,
+    server: int = 1,
+    physical: int | None = None,
+    auth: Mechanism | None = None,
+    password: str | bytes | None = None,
+    timeout_s: float = RESPONSE_TIMEOUT_S,
+    deadline_s: float | None = None,
+    retries: int = RETRIES,
+    quirks: frozenset[Quirk] = frozenset(),
+    trace: Trace = NO_TRACE,
+    max_receive: int = 0xFFFF,
+) -> Client:
+    """Dial an endpoint and open an association.  `auth` defaults to LLS with a password, to none without.
+
+    `timeout_s` is the budget of one exchange, link repetitions included; `deadline_s` that of everything.
+    Raises LinkError, AssociationRefused, RemoteProtocolError or LocalProtocolError.
+    """
+    secret = password.encode("latin-1") if isinstance(password, str) else password or b""
+    mechanism = auth if auth is not None else Mechanism.LLS if secret else Mechanism.NONE
+    request = AssociationRequest(mechanism, secret, conformance=LN_CONFORMANCE, max_receive=max_receive)
+    options = {"physical": physical, "retries": retries} if url.partition(":")[0] in ("hdlc", "serial") else {}
+    framing = client_framing(url, client, server, **options)
+    connection = Connection(framing, request, quirks=quirks, timeout_s=timeout_s, trace=trace)
+    return Client(connection, dial(url), deadline_s=deadline_s).open()

@@ -1,0 +1,257 @@
+"""HDLC framing: APDUs in I frames behind the LLC octets, over the link of `hdlc.link`.  Green Book 8.
+
+The client has one link.  The server has one for each pair of client and server address that speaks to it, for as many
+physical devices as share the line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+
+from dlms.framing import (
+    Connected,
+    Disconnected,
+    FramingEvent,
+    Peer,
+    PeerLost,
+    PeerReceived,
+    Received,
+    ServerEvent,
+    llc,
+)
+from dlms.limits import INACTIVITY_TIMEOUT_S, MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
+from hdlc import Address, Frame, FrameReader, Parameters
+from hdlc import link as hdlc_link
+from hdlc.link import Link, LinkConfig
+from hdlc.transitions import Role, State
+
+CLIENT_PARAMETERS = Parameters(max_info_transmit=512, max_info_receive=512)
+DEFAULT_PARAMETERS = Parameters()
+INTER_OCTET_TIMEOUT_S = 0.5
+MAX_LINKS = 64
+
+
+class FrameInput:
+    """Bytes of a line -> frames; half a frame that does not go on is given up."""
+
+    def __init__(self) -> None:
+        self.reader = FrameReader()
+        self.quiet_at: float | None = None
+        """When the half frame is given up, None when there is none."""
+
+    def frames(self, data: bytes, now: float) -> list[Frame]:
+        """The frames that `data` completes."""
+        self.reader.feed(data)
+        found = []
+        while (frame := self.reader.next_frame()) is not None:
+            found.append(frame)
+        self.quiet_at = now + INTER_OCTET_TIMEOUT_S if self.reader.pending else None
+        return found
+
+    def handle_timeout(self, now: float) -> None:
+        """Drop the half frame when it is time."""
+        if self.quiet_at is not None and now >= self.quiet_at:
+            self.quiet_at = None
+            self.reader.drop_partial()
+
+
+class HdlcClient:
+    """The client's end.  `physical` is the device's physical address; None leaves it out (one-byte addressing).
+
+    `address_size` is how many octets the server's address takes (1, 2 or 4), None the shortest.
+    """
+
+    max_apdu = MAX_APDU
+
+    def __init__(
+        self,
+        client_sap: int,
+        server_sap: int,
+        *,
+        physical: int | None = None,
+        address_size: int | None = None,
+        parameters: Parameters = CLIENT_PARAMETERS,
+        retries: int = RETRIES,
+    ) -> None:
+        self._retries = retries
+        config = LinkConfig(
+            parameters=parameters,
+            response_timeout_s=RESPONSE_TIMEOUT_S / (retries + 1),
+            retries=retries,
+            always_two_octets=True,
+        )
+        self.link = Link(Role.PRIMARY, Address(client_sap), Address(server_sap, physical, address_size), config)
+        self.input = FrameInput()
+        self._events: deque[FramingEvent] = deque()
+
+    def connect(self, now: float) -> None:
+        """Send SNRM."""
+        self.link.connect(now)
+        self._drain()
+
+    def send(self, apdu: bytes, now: float) -> None:
+        """Send one APDU, in segments where it does not fit in one frame."""
+        self.link.send(llc.REQUEST + apdu, now)
+
+    def disconnect(self, now: float) -> None:
+        """Send DISC; the peer's answer or its absence ends it."""
+        self.link.disconnect(now)
+        self._drain()
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes from the medium."""
+        for frame in self.input.frames(data, now):
+            self.link.receive_frame(frame, now)
+        self._drain()
+
+    def handle_timeout(self, now: float) -> None:
+        """Give up on half a frame that does not go on, and do what is due in the link."""
+        self.input.handle_timeout(now)
+        self.link.handle_timeout(now)
+        self._drain()
+
+    def next_event(self) -> FramingEvent | None:
+        """The oldest event."""
+        return self._events.popleft() if self._events else None
+
+    def data_to_send(self) -> list[bytes]:
+        """One item for each frame."""
+        return self.link.data_to_send()
+
+    def next_timeout(self) -> float | None:
+        """When the link or the reader waits no longer."""
+        due = [moment for moment in (self.link.next_timeout(), self.input.quiet_at) if moment is not None]
+        return min(due, default=None)
+
+    def give_exchange(self, timeout_s: float) -> None:
+        """Each try of the link gets its share of the budget."""
+        share = timeout_s / (self._retries + 1)
+        self.link.config = dataclasses.replace(self.link.config, response_timeout_s=share)
+
+    def _drain(self) -> None:
+        while (event := self.link.next_event()) is not None:
+            match event:
+                case hdlc_link.Connected():
+                    self._events.append(Connected())
+                case hdlc_link.Received(info) | hdlc_link.ReceivedUi(info):
+                    apdu = llc.strip(info, llc.RESPONSE)
+                    if apdu is not None:
+                        self._events.append(Received(apdu))
+                case hdlc_link.Disconnected(reason, by_peer):
+                    self._events.append(Disconnected(reason, by_request=not by_peer and reason == "requested"))
+
+
+class HdlcServer:
+    """The server's end: a link for each pair of client and server address.
+
+    `server_saps` are the logical devices, `physical` the physical addresses of the devices that share the line; None
+    among them means that one-byte addresses, which name no physical device, are answered too.  A frame for anything
+    else is ignored without an answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        server_saps: frozenset[int],
+        physical: frozenset[int | None] = frozenset((None,)),
+        parameters: Parameters = DEFAULT_PARAMETERS,
+        inactivity_timeout_s: float = INACTIVITY_TIMEOUT_S,
+        always_two_octets: bool = False,
+    ) -> None:
+        self._server_saps, self._physical = server_saps, physical
+        self._config = LinkConfig(
+            parameters=parameters, inactivity_timeout_s=inactivity_timeout_s, always_two_octets=always_two_octets
+        )
+        self.input = FrameInput()
+        self.ignored = 0
+        """Frames for addresses that are not served, or beyond `MAX_LINKS`."""
+        self._links: dict[Peer, Link] = {}
+        self._events: deque[ServerEvent] = deque()
+        self._out: list[bytes] = []
+
+    def send(self, peer: Peer, apdu: bytes, now: float) -> None:
+        """Answer a client, in segments where the APDU does not fit in one frame."""
+        if (link := self._up(peer)) is not None:
+            link.send(llc.RESPONSE + apdu, now)
+            self._out += link.data_to_send()
+
+    def pass_turn(self, peer: Peer, now: float) -> None:
+        """Acknowledge what a client sent, when there is nothing to answer."""
+        if (link := self._up(peer)) is not None:
+            link.acknowledge(now)
+            self._out += link.data_to_send()
+
+    def frame_capacity(self, peer: Peer) -> int | None:
+        """What is left of an information field behind the LLC octets."""
+        link = self._up(peer)
+        parameters = self._config.parameters if link is None else link.parameters
+        return parameters.max_info_transmit - len(llc.RESPONSE)
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes from the medium."""
+        for frame in self.input.frames(data, now):
+            peer = self._peer_of(frame)
+            if peer is None:
+                self.ignored += 1
+                continue
+            link = self._links.get(peer) or self._new_link(peer, frame)
+            link.receive_frame(frame, now)
+            self._drain(peer, link, now)
+
+    def handle_timeout(self, now: float) -> None:
+        """Give up on half a frame that does not go on, and drop clients that have been silent for too long."""
+        self.input.handle_timeout(now)
+        for peer, link in list(self._links.items()):
+            link.handle_timeout(now)
+            self._drain(peer, link, now)
+
+    def next_event(self) -> ServerEvent | None:
+        """The oldest event."""
+        return self._events.popleft() if self._events else None
+
+    def data_to_send(self) -> list[bytes]:
+        """One item for each frame."""
+        out, self._out = self._out, []
+        return out
+
+    def next_timeout(self) -> float | None:
+        """When a link or the reader waits no longer."""
+        due = [self.input.quiet_at, *(link.next_timeout() for link in self._links.values())]
+        return min((moment for moment in due if moment is not None), default=None)
+
+    def _up(self, peer: Peer) -> Link | None:
+        """The link that holds the turn; None when the client has left while its request was looked at."""
+        link = self._links.get(peer)
+        return link if link is not None and link.state is State.REPLYING else None
+
+    def _peer_of(self, frame: Frame) -> Peer | None:
+        upper, lower = frame.destination.upper, frame.destination.lower
+        if upper not in self._server_saps or lower not in self._physical:
+            return None
+        return Peer(frame.source.upper, upper, lower)
+
+    def _new_link(self, peer: Peer, frame: Frame) -> Link:
+        if len(self._links) >= MAX_LINKS:
+            del self._links[next(iter(self._links))]
+        link = self._links[peer] = Link(Role.SECONDARY, frame.destination, frame.source, self._config)
+        return link
+
+    def _drain(self, peer: Peer, link: Link, now: float) -> None:
+        while (event := link.next_event()) is not None:
+            match event:
+                case hdlc_link.Connected():
+                    self._events.append(PeerLost(peer, "the client connects anew"))
+                case hdlc_link.Received(info):
+                    apdu = llc.strip(info, llc.REQUEST)
+                    if apdu is None:
+                        link.acknowledge(now)
+                    else:
+                        self._events.append(PeerReceived(peer, apdu))
+                case hdlc_link.ReceivedUi():
+                    self.ignored += 1
+                case hdlc_link.Disconnected(reason):
+                    self._events.append(PeerLost(peer, reason))
+        self._out += link.data_to_send()
+        if link.state is State.DISCONNECTED:
+            self._links.pop(peer, None)

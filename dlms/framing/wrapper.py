@@ -1,0 +1,199 @@
+"""The wrapper of TCP and UDP: eight octets in front of every APDU.  Green Book 7.3.
+
+On TCP several wrapped APDUs may come in one read, or one in several; on UDP a datagram is exactly one.  A wrong version or
+a length that no APDU has ends a TCP connection and drops a datagram.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+
+from dlms.framing import (
+    Connected,
+    Disconnected,
+    FramingEvent,
+    Peer,
+    PeerLost,
+    PeerReceived,
+    Received,
+    ServerEvent,
+)
+from dlms.limits import MAX_APDU
+
+HEADER = struct.Struct(">HHHH")
+VERSION = 1
+DEFAULT_PORT = 4059
+
+
+class WrapperReader:
+    """Takes bytes, gives (source, destination, APDU).  `fault` says why the stream cannot be followed any further."""
+
+    def __init__(self, datagrams: bool) -> None:
+        self.fault: str | None = None
+        self.dropped = 0
+        """Datagrams that were not exactly one wrapped APDU."""
+        self._datagrams = datagrams
+        self._buffer = bytearray()
+        self._ready: deque[tuple[int, int, bytes]] = deque()
+
+    def feed(self, data: bytes) -> None:
+        """Add bytes from the medium; one datagram at a time where there are datagrams."""
+        if self._datagrams:
+            return self._datagram(data)
+        if self.fault is None:
+            self._buffer += data
+            while self._next_from_stream():
+                pass
+
+    def next_apdu(self) -> tuple[int, int, bytes] | None:
+        """The oldest complete APDU, None when none is complete."""
+        return self._ready.popleft() if self._ready else None
+
+    def _datagram(self, data: bytes) -> None:
+        if len(data) >= HEADER.size:
+            version, source, destination, size = HEADER.unpack_from(data)
+            if version == VERSION and size and len(data) == HEADER.size + size:
+                self._ready.append((source, destination, data[HEADER.size :]))
+                return
+        self.dropped += 1
+
+    def _next_from_stream(self) -> bool:
+        if len(self._buffer) < HEADER.size:
+            return False
+        version, source, destination, size = HEADER.unpack_from(self._buffer)
+        if version != VERSION or not size:
+            self.fault = f"wrapper header {self._buffer[: HEADER.size].hex(' ')}: version 1 and a length wanted"
+            self._buffer.clear()
+            return False
+        end = HEADER.size + size
+        if len(self._buffer) < end:
+            return False
+        self._ready.append((source, destination, bytes(self._buffer[HEADER.size : end])))
+        del self._buffer[:end]
+        return True
+
+
+def wrap(source: int, destination: int, apdu: bytes) -> bytes:
+    """One wrapped APDU."""
+    return HEADER.pack(VERSION, source, destination, len(apdu)) + apdu
+
+
+class WrapperClient:
+    """The client's end of the wrapper: there is nothing to connect, and nothing to repeat."""
+
+    max_apdu = MAX_APDU
+
+    def __init__(self, client_sap: int, server_sap: int, *, datagrams: bool = False) -> None:
+        self.client_sap, self.server_sap = client_sap, server_sap
+        self.reader = WrapperReader(datagrams)
+        self.foreign = 0
+        """APDUs for or from somebody else."""
+        self._events: deque[FramingEvent] = deque()
+        self._out: list[bytes] = []
+        self._up = False
+
+    def connect(self, now: float) -> None:
+        """The medium is all there is to it."""
+        self._up = True
+        self._events.append(Connected())
+
+    def send(self, apdu: bytes, now: float) -> None:
+        """Queue one APDU."""
+        self._out.append(wrap(self.client_sap, self.server_sap, apdu))
+
+    def disconnect(self, now: float) -> None:
+        """Done as soon as it is asked for."""
+        self._down("closed", by_request=True)
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes from the medium."""
+        self.reader.feed(data)
+        while (found := self.reader.next_apdu()) is not None:
+            source, destination, apdu = found
+            if (source, destination) == (self.server_sap, self.client_sap):
+                self._events.append(Received(apdu))
+            else:
+                self.foreign += 1
+        if self.reader.fault is not None:
+            self._down(self.reader.fault)
+
+    def handle_timeout(self, now: float) -> None:
+        """Nothing is ever due."""
+
+    def next_event(self) -> FramingEvent | None:
+        """The oldest event."""
+        return self._events.popleft() if self._events else None
+
+    def data_to_send(self) -> list[bytes]:
+        """One item for each APDU."""
+        out, self._out = self._out, []
+        return out
+
+    def next_timeout(self) -> float | None:
+        """Never."""
+        return None
+
+    def give_exchange(self, timeout_s: float) -> None:
+        """No repetitions share it."""
+
+    def _down(self, reason: str, by_request: bool = False) -> None:
+        if self._up:
+            self._up = False
+            self._events.append(Disconnected(reason, by_request))
+
+
+class WrapperServer:
+    """The server's end: every pair of wrapper ports is a peer."""
+
+    def __init__(self, *, datagrams: bool = False) -> None:
+        self.reader = WrapperReader(datagrams)
+        self._peers: dict[Peer, None] = {}
+        self._events: deque[ServerEvent] = deque()
+        self._out: list[bytes] = []
+
+    def send(self, peer: Peer, apdu: bytes, now: float) -> None:
+        """Queue one APDU."""
+        self._out.append(wrap(peer.server_sap, peer.client_sap, apdu))
+
+    def pass_turn(self, peer: Peer, now: float) -> None:
+        """The wrapper knows no turns."""
+
+    def frame_capacity(self, peer: Peer) -> int | None:
+        """The wrapper knows no frames."""
+        return None
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes from the medium."""
+        self.reader.feed(data)
+        while (found := self.reader.next_apdu()) is not None:
+            client_sap, server_sap, apdu = found
+            peer = Peer(client_sap, server_sap)
+            self._peers[peer] = None
+            self._events.append(PeerReceived(peer, apdu))
+
+    @property
+    def fault(self) -> str | None:
+        """Why the connection must be closed, None while it need not."""
+        return self.reader.fault
+
+    def close(self, reason: str) -> None:
+        """The medium is gone: every peer is lost."""
+        self._events.extend(PeerLost(peer, reason) for peer in self._peers)
+        self._peers.clear()
+
+    def handle_timeout(self, now: float) -> None:
+        """Nothing is ever due."""
+
+    def next_event(self) -> ServerEvent | None:
+        """The oldest event."""
+        return self._events.popleft() if self._events else None
+
+    def data_to_send(self) -> list[bytes]:
+        """One item for each APDU."""
+        out, self._out = self._out, []
+        return out
+
+    def next_timeout(self) -> float | None:
+        """Never."""
+        return None
