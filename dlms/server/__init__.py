@@ -1,0 +1,24 @@
+"""The server: devices, what a client may do with their objects, and sessions that answer it.  Sans-IO."""
+
+from __future__ import annotations
+
+from dlms.server.device import Device, LogicalDevice, ServerAssociation
+from dlms.server.rights import Access, Rights, Served
+from dlms.server.session import Close, Push, Session
+from dlms.server.store import MemoryRows, MemoryStore, Rows, Store
+
+__all__ = [
+    "Access",
+    "Close",
+    "Device",
+    "LogicalDevice",
+    "MemoryRows",
+    "MemoryStore",
+    "Push",
+    "Rights",
+    "Rows",
+    "Served",
+    "ServerAssociation",
+    "Session",
+    "Store",
+]

@@ -1,0 +1,68 @@
+"""A device: its logical devices, the associations that it grants, and its values."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from dlms.enums import ApplicationContext, Conformance, Mechanism
+from dlms.limits import INACTIVITY_TIMEOUT_S
+from dlms.quirks import Quirk
+from dlms.server.rights import Served
+from dlms.server.store import Store
+from obis import Obis
+
+Objects = Mapping[tuple[int, Obis], Served]
+"""(class_id, logical name) -> the object as one association sees it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LogicalDevice:
+    """One logical device: its service access point and its name (COSEM logical device name, up to 16 octets)."""
+
+    sap: int
+    name: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServerAssociation:
+    """One association that the device grants: who, how authenticated, what it may do and what it sees.
+
+    Sizes are octets; `max_receive` is what this device receives in one APDU.
+    """
+
+    client_sap: int
+    server_sap: int
+    objects: Objects
+    conformance: Conformance
+    mechanism: Mechanism = Mechanism.NONE
+    secret: bytes = dataclasses.field(default=b"", repr=False)
+    max_receive: int = 0xFFFF
+    context: ApplicationContext = ApplicationContext.LN
+
+
+class Device:
+    """What sessions serve.  One instance for one meter; tables (`objects`) may be shared by many."""
+
+    def __init__(
+        self,
+        store: Store,
+        logical_devices: tuple[LogicalDevice, ...],
+        associations: tuple[ServerAssociation, ...],
+        *,
+        quirks: frozenset[Quirk] = frozenset(),
+        inactivity_timeout_s: float = INACTIVITY_TIMEOUT_S,
+    ) -> None:
+        self.store, self.logical_devices, self.quirks = store, logical_devices, quirks
+        self.inactivity_timeout_s = inactivity_timeout_s
+        self.associations = {(granted.client_sap, granted.server_sap): granted for granted in associations}
+        self.secrets = {key: granted.secret for key, granted in self.associations.items()}
+        """The secret of each association as it is now: a client may change its own."""
+
+    def next_timeout(self) -> float | None:
+        """When the device wants to do something by itself."""
+        return self.store.next_timeout()
+
+    def handle_timeout(self, now: float) -> None:
+        """Bring the device's values up to `now`."""
+        self.store.advance(now)

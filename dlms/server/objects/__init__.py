@@ -1,0 +1,27 @@
+"""What objects do: the behaviour of interface classes, registered by (class_id, version).
+
+A behaviour answers for attributes and methods that are more than a value in the store; the rest goes to the store.
+"""
+
+from __future__ import annotations
+
+from dlms.server.objects.association_ln import AssociationLnBehaviour
+from dlms.server.objects.behaviour import Behaviour, Context
+from dlms.server.objects.profile_generic import ProfileGenericBehaviour
+from dlms.server.objects.sap_assignment import SapAssignmentBehaviour
+
+PLAIN = Behaviour()
+
+BEHAVIOURS: dict[tuple[int, int], Behaviour] = {
+    (7, 1): ProfileGenericBehaviour(),
+    (15, 0): AssociationLnBehaviour(),
+    (17, 0): SapAssignmentBehaviour(),
+}
+
+
+def behaviour(class_id: int, version: int) -> Behaviour:
+    """The behaviour of a class; plain values where none is registered."""
+    return BEHAVIOURS.get((class_id, version), PLAIN)
+
+
+__all__ = ["BEHAVIOURS", "Behaviour", "Context", "behaviour"]

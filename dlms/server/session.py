@@ -1,0 +1,170 @@
+"""A session: one medium, its framing, and the associations that run over it.  Sans-IO; contract as `dlms.connection`.
+
+What a request does to its objects is in `dlms.server.services`; here is who is associated and what is answered to what
+cannot be served: an exception-response to what is unknown or not allowed, never an exception, never a hang.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+
+from dlms.acse import Aarq, Rlre, Rlrq, decode_acse
+from dlms.apdu import ExceptionResponse, decode_apdu
+from dlms.association import KINDS, Association, Kind, Role, State
+from dlms.codec import Record, encode
+from dlms.enums import ReleaseResponseReason, ServiceError, StateError
+from dlms.errors import DecodeError, DlmsError, RemoteProtocolError
+from dlms.framing import Peer, PeerLost, PeerReceived, ServerFraming
+from dlms.server.associate import answer
+from dlms.server.device import Device, ServerAssociation
+from dlms.server.objects import Context
+from dlms.server.services import Services
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Push:
+    """The device wants to send an APDU by itself; the driver dials `destination`."""
+
+    destination: str
+    apdu: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Close:
+    """The medium should be closed."""
+
+    reason: str
+
+
+SessionEvent = Push | Close
+
+
+class Associated:
+    """One client's association: the state machine and, once open, the services that answer it."""
+
+    def __init__(self, granted: ServerAssociation | None) -> None:
+        self.granted = granted
+        self.machine = Association(Role.SERVER)
+        self.services: Services | None = None
+
+    def close(self) -> None:
+        """Back to nothing."""
+        self.machine.lower_layer_lost()
+        self.services = None
+
+
+class Session:
+    """Serves `devices` over one medium.
+
+    `devices` maps a physical address to its device; None is the one that answers when a framing knows no addresses.
+    """
+
+    def __init__(self, devices: dict[int | None, Device], framing: ServerFraming) -> None:
+        self.devices, self.framing = devices, framing
+        self._peers: dict[Peer, Associated] = {}
+        self._events: deque[SessionEvent] = deque()
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes from the medium; one datagram at a time where there are datagrams."""
+        self.framing.receive_data(data, now)
+        self._drain(now)
+        fault = getattr(self.framing, "fault", None)
+        if fault is not None:
+            self._events.append(Close(fault))
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due at `now`."""
+        for device in self.devices.values():
+            device.handle_timeout(now)
+        self.framing.handle_timeout(now)
+        self._drain(now)
+
+    def next_event(self) -> SessionEvent | None:
+        """The oldest event."""
+        return self._events.popleft() if self._events else None
+
+    def data_to_send(self) -> list[bytes]:
+        """Bytes for the medium, one item a datagram."""
+        return self.framing.data_to_send()
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` is due, None when nothing is waited for."""
+        due = [self.framing.next_timeout(), *(device.next_timeout() for device in self.devices.values())]
+        return min((moment for moment in due if moment is not None), default=None)
+
+    def _drain(self, now: float) -> None:
+        while (event := self.framing.next_event()) is not None:
+            match event:
+                case PeerReceived(peer, apdu):
+                    reply = self._answer(peer, apdu, now)
+                    if reply is not None:
+                        self.framing.send(peer, reply, now)
+                    else:
+                        self.framing.pass_turn(peer, now)
+                case PeerLost(peer):
+                    if (lost := self._peers.pop(peer, None)) is not None:
+                        lost.close()
+
+    def _answer(self, peer: Peer, data: bytes, now: float) -> bytes | None:
+        device = self.devices.get(peer.physical)
+        if device is None:
+            return None
+        device.handle_timeout(now)
+        if peer not in self._peers:
+            self._peers[peer] = Associated(device.associations.get((peer.client_sap, peer.server_sap)))
+        associated = self._peers[peer]
+        try:
+            if data[:1] in (b"\x60", b"\x62"):
+                return self._acse(associated, decode_acse(data), device, peer)
+            return _serve(associated, data)
+        except DecodeError:
+            return _exception(StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)
+        except RemoteProtocolError:
+            return _exception(StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)
+        except DlmsError:
+            return _exception(StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON)
+
+    def _acse(self, associated: Associated, apdu: Record, device: Device, peer: Peer) -> bytes | None:
+        machine = associated.machine
+        if isinstance(apdu, Rlrq):
+            machine.receive(apdu)
+            released = Rlre(int(ReleaseResponseReason.NORMAL))
+            machine.send(released)
+            associated.close()
+            return encode(released)
+        assert isinstance(apdu, Aarq)
+        associated.close()  # an AARQ on an open association opens it anew: nothing of the old one is kept
+        machine.receive(apdu)
+        decision = answer(apdu, associated.granted, device)
+        if decision.negotiated is not None and associated.granted is not None:
+            machine.negotiated = decision.negotiated
+            context = Context(device, associated.granted, decision.negotiated)
+            associated.services = Services(context, self.framing.frame_capacity(peer))
+        if decision.aare is None:
+            machine.state = State.OPEN  # an unconfirmed association is open without an answer
+            return None
+        machine.send(decision.aare)
+        return encode(decision.aare)
+
+
+def _serve(associated: Associated, data: bytes) -> bytes | None:
+    """Answer one service.  Raises DecodeError for what is none, RemoteProtocolError for what is not allowed now."""
+    machine = associated.machine
+    if machine.state is not State.OPEN or associated.services is None:
+        raise RemoteProtocolError("there is no association")
+    if len(data) > machine.negotiated.max_receive > 0:
+        return _exception(StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)
+    request = decode_apdu(data)
+    machine.receive(request)
+    if KINDS[type(request)] is Kind.CONFIRM:
+        return None
+    reply = associated.services.answer(request)
+    if reply is None:
+        return None
+    machine.send(reply)
+    return associated.services.encode(reply)
+
+
+def _exception(state: StateError, service: ServiceError) -> bytes:
+    return encode(ExceptionResponse(int(state), int(service)))

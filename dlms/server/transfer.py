@@ -1,0 +1,72 @@
+"""A long answer on its way out: what is left of it, taken piece by piece.
+
+A profile's buffer is kept as row indices and encoded when a block is due, so that many slow clients cost little.
+"""
+
+from __future__ import annotations
+
+from dlms.axdr import encode_length
+from dlms.server.store import Rows
+
+_ROWS_AT_ONCE = 64
+
+
+class Encoded:
+    """An answer that is encoded already."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._pos = data, 0
+
+    def fits(self, limit: int) -> bool:
+        """Whether what is left has at most `limit` octets."""
+        return len(self._data) - self._pos <= limit
+
+    def take(self, limit: int) -> bytes:
+        """The next octets, at most `limit`."""
+        piece = self._data[self._pos : self._pos + limit]
+        self._pos += len(piece)
+        return piece
+
+
+class Selected:
+    """Rows of a profile's buffer, as one array: its header, then the rows in the order of `indices`.
+
+    With `whole_rows` a piece ends with a row, unless a single row is larger than the piece.
+    """
+
+    def __init__(self, rows: Rows, indices: range, columns: range | None, whole_rows: bool = False) -> None:
+        self._rows, self._indices, self._columns, self._whole = rows, indices, columns, whole_rows
+        self._next = 0
+        self._pieces: list[bytes] = [b"\x01" + encode_length(len(indices))]
+
+    def fits(self, limit: int) -> bool:
+        """Whether what is left has at most `limit` octets."""
+        return self._fill(limit) <= limit
+
+    def take(self, limit: int) -> bytes:
+        """The next octets, at most `limit`."""
+        self._fill(limit)
+        taken, size = 0, 0
+        while taken < len(self._pieces) and size + len(self._pieces[taken]) <= limit:
+            size += len(self._pieces[taken])
+            taken += 1
+        piece = b"".join(self._pieces[:taken])
+        del self._pieces[:taken]
+        if self._pieces and (not self._whole or not piece):
+            room = limit - size
+            piece, self._pieces[0] = piece + self._pieces[0][:room], self._pieces[0][room:]
+        return piece
+
+    def _fill(self, limit: int) -> int:
+        """Encode rows until more than `limit` octets wait or none are left; returns how many wait."""
+        size = sum(map(len, self._pieces))
+        while size <= limit and self._next < len(self._indices):
+            chunk = self._indices[self._next : self._next + _ROWS_AT_ONCE]
+            encoded = self._rows.encode(chunk, self._columns)
+            self._next += len(chunk)
+            self._pieces += encoded
+            size += sum(map(len, encoded))
+        return size
+
+
+Payload = Encoded | Selected
