@@ -91,6 +91,7 @@ TRANSITIONS: dict[tuple[State, Kind], State] = {
 }
 
 _C = Conformance
+NOTHING = Conformance(0)
 
 # Request -> the conformance bits that must have been negotiated.
 NEEDS: dict[type[Record], Conformance] = {
@@ -154,7 +155,7 @@ KINDS: dict[type[Record], Kind] = {
 class Negotiated:
     """What the two ends agreed on.  Sizes are octets of one APDU; 0 means that the peer names no limit."""
 
-    conformance: Conformance = Conformance(0)
+    conformance: Conformance = NOTHING
     max_send: int = 0
     max_receive: int = 0
     context: ApplicationContext = ApplicationContext.LN

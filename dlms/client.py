@@ -16,7 +16,7 @@ from dlms.apdu.attribute import SelectiveAccess
 from dlms.codec import ABSENT, Record
 from dlms.connection import Closed, Connection, Fault, Notification, Ticket
 from dlms.endpoint import client_framing, dial
-from dlms.enums import Mechanism
+from dlms.enums import Conformance, Mechanism
 from dlms.errors import AccessError, DlmsError, LinkError, LocalProtocolError
 from dlms.ic import AssociationLn, ExtendedRegister, ProfileGeneric, Register
 from dlms.interface import AttributeRef, Interface, MethodRef
@@ -261,16 +261,18 @@ def connect(
     retries: int = RETRIES,
     quirks: frozenset[Quirk] = frozenset(),
     trace: Trace = NO_TRACE,
+    conformance: Conformance = LN_CONFORMANCE,
     max_receive: int = 0xFFFF,
 ) -> Client:
     """Dial an endpoint and open an association.  `auth` defaults to LLS with a password, to none without.
 
     `timeout_s` is the budget of one exchange, link repetitions included; `deadline_s` that of everything.
+    `conformance` and `max_receive` (octets of one APDU) are what is proposed to the meter.
     Raises LinkError, AssociationRefused, RemoteProtocolError or LocalProtocolError.
     """
     secret = password.encode("latin-1") if isinstance(password, str) else password or b""
     mechanism = auth if auth is not None else Mechanism.LLS if secret else Mechanism.NONE
-    request = AssociationRequest(mechanism, secret, conformance=LN_CONFORMANCE, max_receive=max_receive)
+    request = AssociationRequest(mechanism, secret, conformance=conformance, max_receive=max_receive)
     options = {"physical": physical, "retries": retries} if url.partition(":")[0] in ("hdlc", "serial") else {}
     framing = client_framing(url, client, server, **options)
     connection = Connection(framing, request, quirks=quirks, timeout_s=timeout_s, trace=trace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from dlms.cosem_time import CosemTimeError, DateTime
@@ -31,7 +32,7 @@ def plot(profile: Profile, ax: Axes | None = None) -> Axes:
         values = [float(row[place]) for row in table]
         name = profile.names[place]
         if _counts_up(values):
-            steps = [later - earlier for earlier, later in zip(values, values[1:], strict=False)]
+            steps = [later - earlier for earlier, later in pairwise(values)]
             axes.step(times[1:], steps, where="pre", label=f"{name} per row")
         elif any(values):
             axes.plot(times, values, label=name)
@@ -57,5 +58,5 @@ def _time(row: tuple[Any, ...], clock: int | None, number: int) -> datetime.date
 
 
 def _counts_up(values: list[float]) -> bool:
-    rising = all(later >= earlier for earlier, later in zip(values, values[1:], strict=False))
+    rising = all(later >= earlier for earlier, later in pairwise(values))
     return rising and len(values) > 1 and values[-1] > values[0]

@@ -19,7 +19,7 @@ USER, PROVIDER = 1, 2
 _D = UserDiagnostic
 
 
-class Refused(Exception):  # noqa: N818  (it is an answer of the protocol, caught in this module)
+class Refused(Exception):
     """The AARQ is refused with this diagnostic and, where the initiate is at fault, its error."""
 
     def __init__(self, diagnostic: Diagnostic, initiate_error: InitiateError | None = None) -> None:
