@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 from dlms.apdu.attribute import SelectiveAccess
@@ -53,6 +53,8 @@ class Client:
         """Notifications that were dropped because nobody fetched those before them."""
         self.faults: deque[DlmsError] = deque(maxlen=MAX_NOTIFICATIONS)
         """What arrived and could not be used."""
+        self.progress: Callable[[int], object] | None = None
+        """Called with the number of octets whenever some arrive."""
         self._medium = medium
         self._deadline = None if deadline_s is None else time.monotonic() + deadline_s
         self._scaler_units: dict[tuple[int, Obis], tuple[int, int] | None] = {}
@@ -73,9 +75,12 @@ class Client:
         """Read several attributes: an AccessError stands in the place of each that the meter refuses."""
         return self._run(lists.get_many(refs, self.connection.negotiated))
 
-    def read(self, register: Register | ExtendedRegister) -> Reading:
-        """Read a register as value, scaler and unit; scaler and unit are read once and kept."""
-        raw = self.get(register.value)
+    def read(self, register: Register | ExtendedRegister, *, raw: int | None = None) -> Reading:
+        """Read a register as value, scaler and unit; scaler and unit are read once and kept.
+
+        `raw` is the value where it has been read already.
+        """
+        raw = self.get(register.value) if raw is None else raw
         if not isinstance(raw, int) or isinstance(raw, bool):
             raise LocalProtocolError(f"{register.value} holds {raw!r}, which is no number: use get")
         return Reading.of(raw, self._scaler_unit(register))
@@ -177,6 +182,8 @@ class Client:
         except LinkError as lost:
             return connection.line_lost(str(lost), time.monotonic())
         if data:
+            if self.progress is not None:
+                self.progress(len(data))
             connection.receive_data(data, time.monotonic())
         connection.handle_timeout(time.monotonic())
         self._drain()

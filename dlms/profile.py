@@ -110,6 +110,12 @@ class Profile:
 
         return plot(self, ax)
 
+    def save_png(self, path: str | Path) -> None:
+        """The picture of `plot` as a file.  Needs the extra `plot`."""
+        from dlms.profile_plot import save
+
+        save(self, path)
+
 
 def _plain(value: Any) -> Any:
     """A value for CSV and JSON: decimals without an exponent, other types of their own as text."""

@@ -10,9 +10,19 @@ from dlms.cosem_time import CosemTimeError, DateTime
 from dlms.errors import LocalProtocolError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from dlms.profile import Profile
+
+
+def save(profile: Profile, path: str | Path) -> None:
+    """Draw a profile into a file, without a screen.  Raises LocalProtocolError when matplotlib is missing."""
+    figure = _figure()
+    plot(profile, figure.subplots())
+    figure.savefig(path, dpi=120)
 
 
 def plot(profile: Profile, ax: Axes | None = None) -> Axes:
@@ -21,11 +31,7 @@ def plot(profile: Profile, ax: Axes | None = None) -> Axes:
     A column that only ever counts up (an energy register) is drawn as the difference from row to row, as steps that end
     at the row's time: profiles are stamped at the end of their interval.  Returns the axes.
     """
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as missing:
-        raise LocalProtocolError("a picture needs matplotlib: pip install 'dlms-meters[plot]'") from missing
-    axes = plt.subplots(figsize=(10, 4.5), layout="constrained")[1] if ax is None else ax
+    axes = _figure().subplots() if ax is None else ax
     times = _times(profile)
     table = profile.table()
     for place in profile.scaler_units:
@@ -36,25 +42,39 @@ def plot(profile: Profile, ax: Axes | None = None) -> Axes:
             axes.step(times[1:], steps, where="pre", label=f"{name} per row")
         elif any(values):
             axes.plot(times, values, label=name)
-    axes.legend(loc="best", fontsize="small")
+    if times and times[0] > len(times):
+        axes.xaxis_date()
+    if axes.has_data():
+        axes.legend(loc="best", fontsize="small")
     axes.grid(alpha=0.3)
-    axes.figure.autofmt_xdate()  # type: ignore[union-attr]
+    for label in axes.get_xticklabels():
+        label.set(rotation=30, horizontalalignment="right")
     return axes
 
 
-def _times(profile: Profile) -> list[datetime.datetime | int]:
-    clock = next((place for place, column in enumerate(profile.columns) if column.is_clock), None)
-    return [_time(row, clock, number) for number, row in enumerate(profile.rows())]
-
-
-def _time(row: tuple[Any, ...], clock: int | None, number: int) -> datetime.datetime | int:
-    """The row's wall-clock time, or its number when it has none."""
-    if clock is None or not isinstance(row[clock], bytes):
-        return number
+def _figure() -> Figure:
     try:
-        return DateTime(row[clock]).naive()
+        from matplotlib.figure import Figure
+    except ImportError as missing:
+        raise LocalProtocolError("a picture needs matplotlib: pip install 'dlms-meters[plot]'") from missing
+    return Figure(figsize=(10, 4.5), layout="constrained")
+
+
+def _times(profile: Profile) -> list[float]:
+    """The rows' wall-clock times in matplotlib's days, or their numbers where a row has no time."""
+    from matplotlib.dates import date2num
+
+    clock = next((place for place, column in enumerate(profile.columns) if column.is_clock), None)
+    try:
+        return [float(date2num(_time(row, clock))) for row in profile.rows()]
     except CosemTimeError:
-        return number
+        return [float(number) for number in range(len(profile))]
+
+
+def _time(row: tuple[Any, ...], clock: int | None) -> datetime.datetime:
+    if clock is None or not isinstance(row[clock], bytes):
+        raise CosemTimeError("the row has no time")
+    return DateTime(row[clock]).naive()
 
 
 def _counts_up(values: list[float]) -> bool:

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
 from obis.code import GROUPS, Obis
+from obis.command import NOTHING, run
 from obis.describe import Description, describe
 from obis.errors import ObisError
 from obis.search import LIMIT, find
-
-DONE, NOTHING, USAGE = 0, 1, 2
-"""Exit codes."""
-
-UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
-"""What typer raises for any wrong argument. New releases bring their own click, so it is not imported from there."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -87,17 +81,8 @@ def _page(description: Description) -> str:
 
 
 def main() -> None:
-    """Entry point: like the typer application, but an error of use is one line on stderr too."""
-    try:
-        code = app(standalone_mode=False)
-    except typer.Exit as exit_:
-        code = exit_.exit_code
-    except typer.Abort:
-        code = USAGE
-    except UsageError as fault:
-        typer.echo(f"obis: {fault.format_message()}", err=True)
-        code = USAGE
-    sys.exit(code)
+    """Entry point."""
+    run(app, "obis")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,115 @@
+"""The options that every command with a meter at the other end has, declared once."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from dlms.limits import RESPONSE_TIMEOUT_S, RETRIES
+
+if TYPE_CHECKING:
+    from dlms.client import Client
+
+PASSWORD_VARIABLE = "DLMS_PASSWORD"
+
+
+class Authentication(enum.StrEnum):
+    """What `--auth` takes."""
+
+    NONE = "none"
+    LLS = "lls"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach a meter: the common options of one command."""
+
+    client: Annotated[int, typer.Option(min=1, max=0x7F, help="Client service access point.")] = 16
+    server: Annotated[int, typer.Option(min=1, max=0x3FFF, help="Logical device.")] = 1
+    physical: Annotated[int | None, typer.Option(min=0, max=0x3FFF, help="Physical device address (HDLC).")] = None
+    auth: Annotated[Authentication | None, typer.Option(help="Default: lls with a password, none without.")] = None
+    password_file: Annotated[
+        Path | None, typer.Option(help=f"File with the password (or set {PASSWORD_VARIABLE}).")
+    ] = None
+    password: Annotated[str | None, typer.Option(help="Other users of this machine can see it: better a file.")] = None
+    timeout: Annotated[float, typer.Option(min=0.01, help="Seconds for one exchange, repetitions included.")] = (
+        RESPONSE_TIMEOUT_S
+    )
+    retries: Annotated[int, typer.Option(min=0, max=100, help="Repetitions of one HDLC frame.")] = RETRIES
+    deadline: Annotated[float | None, typer.Option(min=0.01, help="Seconds for the whole command.")] = None
+    trace: Annotated[bool, typer.Option("--trace", help="Every frame and APDU on stderr, secrets masked.")] = False
+
+    def connect(self, endpoint: str) -> Client:
+        """Dial and open the association.  Raises DlmsError."""
+        from dlms.client import connect
+        from dlms.enums import Mechanism
+        from dlms.trace import NO_TRACE, Trace
+
+        secret = self._secret()
+        trace = Trace(functools.partial(typer.echo, err=True), (secret,)) if self.trace else NO_TRACE
+        mechanism = None if self.auth is None else Mechanism[self.auth.name]
+        return connect(
+            endpoint,
+            client=self.client,
+            server=self.server,
+            physical=self.physical,
+            auth=mechanism,
+            password=secret,
+            timeout_s=self.timeout,
+            deadline_s=self.deadline,
+            retries=self.retries,
+            trace=trace,
+        )
+
+    def _secret(self) -> bytes:
+        """From the file, the environment, the command line (with a warning), or a prompt when LLS is asked for."""
+        if self.auth is Authentication.NONE:
+            return b""
+        if self.password_file is not None:
+            try:
+                return self.password_file.read_bytes().rstrip(b"\r\n")
+            except OSError as fault:
+                raise typer.BadParameter(f"{self.password_file}: {fault.strerror}") from fault
+        if self.password is not None:
+            typer.echo("dlms: warning: a password on the command line can be seen by others", err=True)
+            return self.password.encode("latin-1")
+        if PASSWORD_VARIABLE in os.environ:
+            return os.environ[PASSWORD_VARIABLE].encode("latin-1")
+        if self.auth is Authentication.LLS:
+            return str(typer.prompt("Password", hide_input=True, err=True)).encode("latin-1")
+        return b""
+
+
+def with_access(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the common options; it receives them as its first argument, an Access."""
+    own = inspect.signature(command)
+    hints = get_type_hints(command, include_extras=True)
+    shared = get_type_hints(Access, include_extras=True)
+    parameters = [p.replace(annotation=hints[p.name]) for p in list(own.parameters.values())[1:]]
+    for field in dataclasses.fields(Access):
+        parameters.append(
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=shared[field.name]
+            )
+        )
+
+    @functools.wraps(command)
+    def run(*args: Any, **values: Any) -> None:
+        access = Access(**{field.name: values.pop(field.name) for field in dataclasses.fields(Access)})
+        command(access, *args, **values)
+
+    run.__signature__ = own.replace(parameters=_ordered(parameters))  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
+    return run
+
+
+def _ordered(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
+    return [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
