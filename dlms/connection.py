@@ -6,6 +6,8 @@
 After any call drain `next_event`, then `data_to_send` (one item is one datagram), then read `next_timeout` again.  Early or
 spurious timer calls have no effect.  Nothing received raises; what it breaks becomes a failed ticket or an event.
 
+An exchange has its budget of time from the request on, and again from each segment of a long answer on.
+
 One confirmed operation runs at a time, first come first served.  A reply is matched by its invoke-id; a late or foreign
 one is dropped and counted.  A timeout is thrown *into* the operation.  An abandoned operation is closed, but its exchange
 keeps the line until its reply or its deadline, so that the next operation never reads its answer.
@@ -199,7 +201,10 @@ class Connection:
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes from the medium; one datagram at a time where there are datagrams."""
         self._trace.received(data)
+        segments = self.framing.segments
         self.framing.receive_data(data, now)
+        if self._exchange is not None and self.framing.segments != segments:
+            self._exchange.deadline = now + self._exchange.ticket.timeout_s
         self._drain_framing(now)
 
     def handle_timeout(self, now: float) -> None:

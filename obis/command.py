@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn, cast
 
 import typer
@@ -18,12 +19,15 @@ UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 
 def run(app: typer.Typer, name: str, failures: tuple[type[Exception], ...] = ()) -> NoReturn:
     """Run a typer application and exit.  Exceptions of the kinds in `failures` become one line and exit code 1."""
-    sys.exit(_code(app, name, failures))
+    sys.exit(exit_code(app, name, failures))
 
 
-def _code(app: typer.Typer, name: str, failures: tuple[type[Exception], ...]) -> int:
+def exit_code(
+    app: typer.Typer, name: str, failures: tuple[type[Exception], ...] = (), arguments: Sequence[str] | None = None
+) -> int:
+    """Run a typer application with `arguments` (None: those of the process) and tell how it ended."""
     try:
-        return app(standalone_mode=False) or DONE
+        return app(arguments, standalone_mode=False, prog_name=name) or DONE
     except typer.Exit as exit_:
         return int(exit_.exit_code)
     except (typer.Abort, KeyboardInterrupt):

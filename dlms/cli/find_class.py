@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import typer
+
 from dlms.client import Client
 from dlms.enums import AccessResult
 from dlms.errors import AccessError, LocalProtocolError
@@ -17,11 +19,11 @@ _ELSEWHERE = frozenset(
 
 
 def parse(text: str) -> tuple[int | None, Obis, int]:
-    """`[CLASS/]CODE[:ATTRIBUTE]` -> class (None when not said), code, attribute (2 when not said)."""
+    """`[CLASS/]CODE[:ATTRIBUTE]` -> class (None when not said), code, attribute (2 when not said).  Raises BadParameter."""
     try:
         return _parse(text)
     except (ObisError, ValueError) as fault:
-        raise LocalProtocolError(f"{text!r} is not [CLASS/]CODE[:ATTRIBUTE]: {fault}") from fault
+        raise typer.BadParameter(f"{text!r} is not [CLASS/]CODE[:ATTRIBUTE]: {fault}") from fault
 
 
 def _parse(text: str) -> tuple[int | None, Obis, int]:

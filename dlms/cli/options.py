@@ -48,11 +48,17 @@ class Access:
     trace: Annotated[bool, typer.Option("--trace", help="Every frame and APDU on stderr, secrets masked.")] = False
 
     def connect(self, endpoint: str) -> Client:
-        """Dial and open the association.  Raises DlmsError."""
+        """Dial and open the association.  Raises DlmsError, BadParameter for an endpoint that is none."""
         from dlms.client import connect
+        from dlms.endpoint import parse
         from dlms.enums import Mechanism
+        from dlms.errors import LocalProtocolError
         from dlms.trace import NO_TRACE, Trace
 
+        try:
+            parse(endpoint)
+        except LocalProtocolError as fault:
+            raise typer.BadParameter(str(fault)) from fault
         secret = self._secret()
         trace = Trace(functools.partial(typer.echo, err=True), (secret,)) if self.trace else NO_TRACE
         mechanism = None if self.auth is None else Mechanism[self.auth.name]

@@ -50,6 +50,10 @@ class Framing(Protocol):
     def give_exchange(self, timeout_s: float) -> None:
         """Budget of the exchanges to come; link repetitions share it."""
 
+    @property
+    def segments(self) -> int:
+        """Pieces of APDUs received so far: while they come, an exchange goes on."""
+
 
 class Peer(NamedTuple):
     """Who talks to whom: service access points, and the physical device where several share one line."""
@@ -80,6 +84,10 @@ ServerEvent = PeerReceived | PeerLost
 
 class ServerFraming(Protocol):
     """The server's end: many peers on one medium.  Contract as `Framing`."""
+
+    @property
+    def fault(self) -> str | None:
+        """Why the medium must be closed, None while it need not."""
 
     def send(self, peer: Peer, apdu: bytes, now: float) -> None: ...
     def pass_turn(self, peer: Peer, now: float) -> None:

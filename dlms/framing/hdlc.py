@@ -83,6 +83,7 @@ class HdlcClient:
         )
         self.link = Link(Role.PRIMARY, Address(client_sap), Address(server_sap, physical, address_size), config)
         self.input = FrameInput()
+        self.segments = 0
         self._events: deque[FramingEvent] = deque()
 
     def connect(self, now: float) -> None:
@@ -102,7 +103,9 @@ class HdlcClient:
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes from the medium."""
         for frame in self.input.frames(data, now):
+            ignored = self.link.ignored_frames
             self.link.receive_frame(frame, now)
+            self.segments += frame.segmented and self.link.ignored_frames == ignored
         self._drain()
 
     def handle_timeout(self, now: float) -> None:
@@ -164,6 +167,8 @@ class HdlcServer:
             parameters=parameters, inactivity_timeout_s=inactivity_timeout_s, always_two_octets=always_two_octets
         )
         self.input = FrameInput()
+        self.fault: str | None = None
+        """Never set: HDLC resynchronises after anything."""
         self.ignored = 0
         """Frames for addresses that are not served, or beyond `MAX_LINKS`."""
         self._links: dict[Peer, Link] = {}

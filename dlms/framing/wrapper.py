@@ -19,7 +19,7 @@ from dlms.framing import (
     Received,
     ServerEvent,
 )
-from dlms.limits import MAX_APDU
+from dlms.limits import INACTIVITY_TIMEOUT_S, MAX_APDU
 
 HEADER = struct.Struct(">HHHH")
 VERSION = 1
@@ -137,6 +137,11 @@ class WrapperClient:
     def give_exchange(self, timeout_s: float) -> None:
         """No repetitions share it."""
 
+    @property
+    def segments(self) -> int:
+        """The wrapper knows no pieces."""
+        return 0
+
     def _down(self, reason: str, by_request: bool = False) -> None:
         if self._up:
             self._up = False
@@ -144,10 +149,13 @@ class WrapperClient:
 
 
 class WrapperServer:
-    """The server's end: every pair of wrapper ports is a peer."""
+    """The server's end: every pair of wrapper ports is a peer.  A connection that is silent for too long is given up."""
 
-    def __init__(self, *, datagrams: bool = False) -> None:
+    def __init__(self, *, datagrams: bool = False, inactivity_timeout_s: float = INACTIVITY_TIMEOUT_S) -> None:
         self.reader = WrapperReader(datagrams)
+        self._inactivity_timeout_s = inactivity_timeout_s
+        self._silent_at: float | None = None
+        self._gone: str | None = None
         self._peers: dict[Peer, None] = {}
         self._events: deque[ServerEvent] = deque()
         self._out: list[bytes] = []
@@ -165,6 +173,7 @@ class WrapperServer:
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes from the medium."""
+        self._silent_at = now + self._inactivity_timeout_s if self._inactivity_timeout_s else None
         self.reader.feed(data)
         while (found := self.reader.next_apdu()) is not None:
             client_sap, server_sap, apdu = found
@@ -175,15 +184,14 @@ class WrapperServer:
     @property
     def fault(self) -> str | None:
         """Why the connection must be closed, None while it need not."""
-        return self.reader.fault
-
-    def close(self, reason: str) -> None:
-        """The medium is gone: every peer is lost."""
-        self._events.extend(PeerLost(peer, reason) for peer in self._peers)
-        self._peers.clear()
+        return self.reader.fault or self._gone
 
     def handle_timeout(self, now: float) -> None:
-        """Nothing is ever due."""
+        """Give up on a client that has been silent for too long."""
+        if self._silent_at is not None and now >= self._silent_at:
+            self._silent_at, self._gone = None, "inactivity"
+            self._events.extend(PeerLost(peer, self._gone) for peer in self._peers)
+            self._peers.clear()
 
     def next_event(self) -> ServerEvent | None:
         """The oldest event."""
@@ -195,5 +203,5 @@ class WrapperServer:
         return out
 
     def next_timeout(self) -> float | None:
-        """Never."""
-        return None
+        """When the client has been silent for too long."""
+        return self._silent_at

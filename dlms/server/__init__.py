@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dlms.server.device import Device, LogicalDevice, ServerAssociation
 from dlms.server.rights import Access, Rights, Served
-from dlms.server.session import Close, Push, Session
+from dlms.server.session import Close, Session
 from dlms.server.store import MemoryRows, MemoryStore, Rows, Store
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "LogicalDevice",
     "MemoryRows",
     "MemoryStore",
-    "Push",
     "Rights",
     "Rows",
     "Served",

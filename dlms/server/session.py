@@ -23,21 +23,10 @@ from dlms.server.services import Services
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Push:
-    """The device wants to send an APDU by itself; the driver dials `destination`."""
-
-    destination: str
-    apdu: bytes
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Close:
     """The medium should be closed."""
 
     reason: str
-
-
-SessionEvent = Push | Close
 
 
 class Associated:
@@ -63,15 +52,13 @@ class Session:
     def __init__(self, devices: dict[int | None, Device], framing: ServerFraming) -> None:
         self.devices, self.framing = devices, framing
         self._peers: dict[Peer, Associated] = {}
-        self._events: deque[SessionEvent] = deque()
+        self._events: deque[Close] = deque()
+        self._closing = False
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes from the medium; one datagram at a time where there are datagrams."""
         self.framing.receive_data(data, now)
         self._drain(now)
-        fault = getattr(self.framing, "fault", None)
-        if fault is not None:
-            self._events.append(Close(fault))
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due at `now`."""
@@ -80,7 +67,7 @@ class Session:
         self.framing.handle_timeout(now)
         self._drain(now)
 
-    def next_event(self) -> SessionEvent | None:
+    def next_event(self) -> Close | None:
         """The oldest event."""
         return self._events.popleft() if self._events else None
 
@@ -105,6 +92,9 @@ class Session:
                 case PeerLost(peer):
                     if (lost := self._peers.pop(peer, None)) is not None:
                         lost.close()
+        if self.framing.fault is not None and not self._closing:
+            self._closing = True
+            self._events.append(Close(self.framing.fault))
 
     def _answer(self, peer: Peer, data: bytes, now: float) -> bytes | None:
         device = self.devices.get(peer.physical)
