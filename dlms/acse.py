@@ -7,7 +7,8 @@ refused.  Object identifiers are kept as their octets, so that an unknown one ca
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Self, cast
 
 from dlms.apdu.initiate import InitiateRequest, InitiateResponse
 from dlms.axdr import decode_length, encode_length, take
@@ -104,7 +105,7 @@ class Diagnostic:
 
 
 class TaggedDiagnostic(Tagged):
-    """Result-source-diagnostic: CHOICE {user [1], provider [2]} around an INTEGER."""
+    """Result-source-diagnostic: CHOICE {user [1], provider [2]} around an INTEGER.  Its JSON form is the record's matter."""
 
     def value(self, content: bytes, buf: bytes, pos: int) -> Diagnostic:
         if len(content) == 5 and content[0] in (0xA1, 0xA2) and content[1:4] == b"\x03\x02\x01":
@@ -113,6 +114,9 @@ class TaggedDiagnostic(Tagged):
 
     def content(self, value: Any) -> bytes:
         return bytes((0xA0 | value.source, 3, 2, 1, value.code))
+
+    def from_json(self, value: Any) -> Any:
+        return value
 
 
 class BerRecord(Record):
@@ -150,7 +154,8 @@ class BerRecord(Record):
 
     def to_json(self) -> dict[str, Any]:
         """The fields that are present."""
-        fields = {name: codec.to_json(getattr(self, name)) for name, codec in self.layout}
+        names = self.json_names
+        fields = {names.get(name, name): codec.to_json(getattr(self, name)) for name, codec in self.layout}
         return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -158,21 +163,70 @@ def _arc(oid: bytes | None, base: bytes) -> int | None:
     return oid[-1] if oid is not None and oid[:-1] == base else None
 
 
-def _oid_json(context_name: bytes | None, mechanism_name: bytes | None) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    if context_name is not None:
-        fields["application_context"] = _arc(context_name, CONTEXT_OID)
-        fields["application_context_oid"] = (bytes((6, len(context_name))) + context_name).hex()
-    if mechanism_name is not None:
-        fields["mechanism"] = _arc(mechanism_name, MECHANISM_OID)
-        fields["mechanism_oid"] = mechanism_name.hex()
-    return fields
+def _identifier(value: str | None) -> bytes | None:
+    """The octets of an object identifier out of its BER encoding in hex."""
+    if value is None:
+        return None
+    encoded = bytes.fromhex(value)
+    content, _ = _content(encoded, 1)
+    return content
+
+
+class _Associate(BerRecord):
+    """What AARQ and AARE share: two object identifiers, and a JSON form that opens them and the diagnostic."""
+
+    __slots__ = ()
+    application_context_name: bytes | None
+    mechanism_name: bytes | None
+
+    @property
+    def application_context(self) -> ApplicationContext | int | None:
+        """The context, or None when the identifier is not one of DLMS."""
+        arc = _arc(self.application_context_name, CONTEXT_OID)
+        return None if arc is None else named(ApplicationContext, arc)
+
+    @property
+    def mechanism(self) -> Mechanism | int | None:
+        """The authentication mechanism, or None when none or none of DLMS is named."""
+        arc = _arc(self.mechanism_name, MECHANISM_OID)
+        return None if arc is None else named(Mechanism, arc)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that are present, with the arcs of the identifiers and the diagnostic opened."""
+        fields, opened = super().to_json(), dict[str, Any]()
+        context, mechanism = self.application_context_name, self.mechanism_name
+        fields.pop("application_context_name", None)
+        fields.pop("mechanism_name", None)
+        if context is not None:
+            encoded = b"\x06" + encode_length(len(context)) + context
+            opened |= {"application_context": _arc(context, CONTEXT_OID), "application_context_oid": encoded.hex()}
+        if mechanism is not None:
+            opened |= {"mechanism": _arc(mechanism, MECHANISM_OID), "mechanism_oid": mechanism.hex()}
+        diagnostic = fields.pop("diagnostic", None)
+        if diagnostic is not None:
+            opened |= {"diagnostic_source": diagnostic.source, "diagnostic": diagnostic.code}
+        return opened | fields
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        fields: dict[str, Any] = {**value, "mechanism_name": value.get("mechanism_oid"), "application_context_name": None}
+        source, code = value.get("diagnostic_source"), value.get("diagnostic")
+        fields["diagnostic"] = None if source is None or code is None else Diagnostic(source, code)
+        made = super().from_json(fields)
+        context = _identifier(value.get("application_context_oid"))
+        return dataclasses.replace(cast(Any, made), application_context_name=context)  # type: ignore[no-any-return]
 
 
 @record
-class Aarq(BerRecord, prefix="60"):
+class Aarq(_Associate, prefix="60"):
     """A-ASSOCIATE request.  All octets: object identifiers, titles, the secret or challenge, the xDLMS initiate."""
 
+    json_names: ClassVar[Mapping[str, str]] = {
+        "calling_ap_title": "system_title",
+        "sender_acse_requirements": "acse_requirements",
+        "calling_authentication_value": "authentication_value",
+    }
     protocol_version: Annotated[bytes | None, Tagged(0x80)] = None
     application_context_name: Annotated[bytes | None, Tagged(0xA1, b"\x06")] = None
     called_ap_title: Annotated[bytes | None, Tagged(0xA2)] = None
@@ -189,18 +243,6 @@ class Aarq(BerRecord, prefix="60"):
     implementation_information: Annotated[bytes | None, Tagged(0xBD)] = None
     user_information: Annotated[bytes | None, Tagged(0xBE, b"\x04")] = None
 
-    @property
-    def application_context(self) -> ApplicationContext | int | None:
-        """The context, or None when the identifier is not one of DLMS."""
-        arc = _arc(self.application_context_name, CONTEXT_OID)
-        return None if arc is None else named(ApplicationContext, arc)
-
-    @property
-    def mechanism(self) -> Mechanism | int | None:
-        """The authentication mechanism, or None when none or none of DLMS is named."""
-        arc = _arc(self.mechanism_name, MECHANISM_OID)
-        return None if arc is None else named(Mechanism, arc)
-
     def initiate(self) -> InitiateRequest:
         """The xDLMS initiate inside.  Raises DecodeError when it is absent, ciphered or malformed."""
         return decode(InitiateRequest, self.user_information or b"", strict=False)
@@ -209,25 +251,16 @@ class Aarq(BerRecord, prefix="60"):
         """Without the authentication value."""
         return f"Aarq(application_context={self.application_context!r}, mechanism={self.mechanism!r})"
 
-    def to_json(self) -> dict[str, Any]:
-        """The fields that are present, with the arcs of the identifiers."""
-        fields = super(Aarq, self).to_json()  # noqa: UP008  (the class is made anew by the slots of the dataclass)
-        return _association_json(fields, self.application_context_name, self.mechanism_name, "sender_", "calling_")
-
-
-def _association_json(
-    fields: dict[str, Any], context_name: bytes | None, mechanism_name: bytes | None, own: str, side: str
-) -> dict[str, Any]:
-    renamed = {own + "acse_requirements": "acse_requirements", side + "authentication_value": "authentication_value"}
-    renamed[side + "ap_title"] = "system_title"
-    kept = {renamed.get(k, k): v for k, v in fields.items() if k not in ("application_context_name", "mechanism_name")}
-    return {**_oid_json(context_name, mechanism_name), **kept}
-
 
 @record
-class Aare(BerRecord, prefix="61"):
+class Aare(_Associate, prefix="61"):
     """A-ASSOCIATE response."""
 
+    json_names: ClassVar[Mapping[str, str]] = {
+        "responding_ap_title": "system_title",
+        "responder_acse_requirements": "acse_requirements",
+        "responding_authentication_value": "authentication_value",
+    }
     protocol_version: Annotated[bytes | None, Tagged(0x80)] = None
     application_context_name: Annotated[bytes | None, Tagged(0xA1, b"\x06")] = None
     result: Annotated[int | None, TaggedInteger(0xA2, b"\x02")] = None
@@ -242,18 +275,6 @@ class Aare(BerRecord, prefix="61"):
     implementation_information: Annotated[bytes | None, Tagged(0xBD)] = None
     user_information: Annotated[bytes | None, Tagged(0xBE, b"\x04")] = None
 
-    @property
-    def application_context(self) -> ApplicationContext | int | None:
-        """The context, or None when the identifier is not one of DLMS."""
-        arc = _arc(self.application_context_name, CONTEXT_OID)
-        return None if arc is None else named(ApplicationContext, arc)
-
-    @property
-    def mechanism(self) -> Mechanism | int | None:
-        """The authentication mechanism, or None when none or none of DLMS is named."""
-        arc = _arc(self.mechanism_name, MECHANISM_OID)
-        return None if arc is None else named(Mechanism, arc)
-
     def initiate(self) -> InitiateResponse:
         """The xDLMS initiate inside.  Raises DecodeError when it is absent, ciphered or malformed."""
         return decode(InitiateResponse, self.user_information or b"", strict=False)
@@ -265,16 +286,6 @@ class Aare(BerRecord, prefix="61"):
     def __repr__(self) -> str:
         """Without the authentication value."""
         return f"Aare(result={self.result}, diagnostic={self.diagnostic}, mechanism={self.mechanism!r})"
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields that are present, with the arcs of the identifiers and the diagnostic opened."""
-        fields = super(Aare, self).to_json()  # noqa: UP008
-        diagnostic = fields.pop("diagnostic", None)
-        if diagnostic is not None:
-            fields |= {"diagnostic_source": diagnostic.source, "diagnostic": diagnostic.code}
-        return _association_json(
-            fields, self.application_context_name, self.mechanism_name, "responder_", "responding_"
-        )
 
 
 @record

@@ -115,6 +115,12 @@ NEEDS: dict[type[Record], Conformance] = {
     services.AccessRequest: _C.ACCESS,
 }
 
+_ATTRIBUTE_LISTS = (
+    services.GetRequestWithList,
+    services.SetRequestWithList,
+    services.SetRequestWithListAndFirstDatablock,
+)
+
 _RESPONSES: tuple[type[Record], ...] = (
     services.GetResponseNormal,
     services.GetResponseWithDatablock,
@@ -172,7 +178,7 @@ class Negotiated:
 def _selects(request: Record) -> bool:
     if getattr(request, "access", None) is not None:
         return True
-    if isinstance(request, services.GetRequestWithList | services.SetRequestWithList):
+    if isinstance(request, _ATTRIBUTE_LISTS):
         return any(element.access is not None for element in request.descriptors)
     return False
 

@@ -87,11 +87,15 @@ class Client:
 
     def set(self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None) -> None:
         """Write one attribute; a value of a wrong type is refused before anything is sent."""
-        self._run(write.set_value(ref, value, access))
+        self._run(write.set_value(ref, value, access, self.connection.negotiated))
+
+    def set_many(self, assignments: Sequence[write.Assignment]) -> list[AccessError | None]:
+        """Write several attributes: None for each that was written, the AccessError of each that was refused."""
+        return self._run(write.set_many(assignments, self.connection.negotiated))
 
     def call(self, ref: MethodRef[Any], parameter: Any = ABSENT) -> Any:
         """Call one method; returns what it returns, None for nothing."""
-        return self._run(write.call(ref, parameter))
+        return self._run(write.call(ref, parameter, self.connection.negotiated))
 
     def profile(
         self,

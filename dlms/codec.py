@@ -217,11 +217,8 @@ class Optional(Codec):
         return None if value is None else self.inner.from_json(value)
 
 
-class OptionalData(Optional):
-    """OPTIONAL Data: null-data is a value of its own, so absence is `ABSENT` and not None."""
-
-    def __init__(self) -> None:
-        super().__init__(DataValue())
+class OptionalOrAbsent(Optional):
+    """OPTIONAL where None is a value of its own (null-data): absence is `ABSENT`."""
 
     def decode(self, buf: bytes, pos: int) -> tuple[Any, int]:
         return (ABSENT, pos + 1) if buf[pos] == 0 else Optional.decode(self, buf, pos)
@@ -569,12 +566,25 @@ def decode(cls: type[R], data: bytes, *, strict: bool = True) -> R:
     return value
 
 
+def decode_value(codec: Codec, data: bytes) -> Any:
+    """Decode a whole encoding of one codec's value, such as a list that arrived in blocks.  Raises DecodeError."""
+    try:
+        value, end = codec.decode(data, 0)
+    except (struct.error, IndexError) as fault:
+        raise DecodeError("the value ends too early", data, len(data)) from fault
+    if end != len(data):
+        raise DecodeError(f"{len(data) - end} octets left over behind the value", data, end)
+    return value
+
+
 def encode(value: Record) -> bytes:
     """The whole encoding of a record.  Raises LocalProtocolError when a field does not fit its wire type."""
     out = bytearray(value.prefix)
     try:
         value.encode_to(out)
-    except (struct.error, OverflowError, TypeError) as fault:
+    except LocalProtocolError:
+        raise
+    except (struct.error, OverflowError, TypeError, ValueError, AttributeError) as fault:
         raise LocalProtocolError(f"{value.wire_name()} cannot be encoded: {fault}") from fault
     return bytes(out)
 

@@ -13,8 +13,7 @@ from dlms.codec import (
     U32,
     DataValue,
     Nested,
-    Optional,
-    OptionalData,
+    OptionalOrAbsent,
     Record,
     ResultOf,
     SequenceOf,
@@ -30,7 +29,7 @@ class ActionRequestNormal(Record, prefix="C301"):
 
     invoke: INVOKE
     method: CosemMethodDescriptor
-    parameters: Annotated[Any, OptionalData()] = ABSENT
+    parameters: Annotated[Any, OptionalOrAbsent(DataValue())] = ABSENT
 
 
 @record
@@ -82,37 +81,12 @@ class ActionRequestWithPblock(Record, prefix="C306"):
 class ActionResult(Record):
     """Action-Response-With-Optional-Data: the result code and what the method returned.
 
-    `return_parameters` is ABSENT, a Data value, or a Refusal.
+    `return_parameters` is ABSENT, a Data value (None is null-data), or a Refusal.
     """
 
+    json_names: ClassVar[Mapping[str, str]] = {"return_parameters": "return"}
     result: U8
-    return_parameters: Annotated[Any, Optional(ResultOf())] = None
-
-    @classmethod
-    def decode_from(cls, buf: bytes, pos: int) -> tuple[ActionResult, int]:
-        """None stands for returned null-data, ABSENT for nothing returned."""
-        result, present = buf[pos], buf[pos + 1]
-        value, end = cls.layout[1][1].decode(buf, pos + 1)
-        return cls(result, value if present else ABSENT), end
-
-    def encode_to(self, out: bytearray) -> None:
-        """Append the result and what was returned."""
-        out.append(self.result)
-        out.append(self.return_parameters is not ABSENT)
-        if self.return_parameters is not ABSENT:
-            ResultOf().encode(self.return_parameters, out)
-
-    def to_json(self) -> dict[str, Any]:
-        """`return` is left out when nothing was returned."""
-        if self.return_parameters is ABSENT:
-            return {"result": self.result}
-        return {"result": self.result, "return": ResultOf().to_json(self.return_parameters)}
-
-    @classmethod
-    def from_json(cls, value: Any) -> ActionResult:
-        """The inverse of `to_json`."""
-        returned = value.get("return")
-        return cls(value["result"], ABSENT if returned is None else ResultOf().from_json(returned))
+    return_parameters: Annotated[Any, OptionalOrAbsent(ResultOf())] = ABSENT
 
 
 @record

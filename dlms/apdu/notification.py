@@ -25,12 +25,15 @@ class NotificationBody(DataValue):
     """Data; where it is none, the untagged form that some meters send: 02 02 16 enum 01 count (02 02 descriptor Data)*."""
 
     def decode(self, buf: bytes, pos: int) -> tuple[Any, int]:
+        untagged = buf[pos : pos + 3] == b"\x02\x02\x16" and buf[pos + 4 : pos + 5] == b"\x01"
         try:
-            return cosem_data.decode_from(buf, pos)
+            value, end = cosem_data.decode_from(buf, pos)
         except DecodeError:
-            if buf[pos : pos + 3] != b"\x02\x02\x16" or buf[pos + 4 : pos + 5] != b"\x01":
+            if not untagged:
                 raise
             return _decode_untagged(buf, pos)
+        # a class identifier 00 .. reads as null-data, so a short list may pass for Data that ends too early
+        return _decode_untagged(buf, pos) if untagged and end != len(buf) else (value, end)
 
     def encode(self, value: Any, out: bytearray) -> None:
         if not isinstance(value, UntaggedPush):

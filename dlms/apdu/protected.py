@@ -75,6 +75,10 @@ class ServiceCiphered(Record):
         """The name of the standard: `glo-get-request`."""
         return _NAMES[self.tag]
 
+    def problems(self) -> list[str]:
+        """The tag is one of the table."""
+        return [] if self.tag in PLAIN else [f"tag {self.tag:#04x} is no glo- or ded- service"]
+
     def to_json(self) -> dict[str, Any]:
         """The header of the octet string, opened."""
         return {"tag": self.tag, **ciphered_json(self.content)}

@@ -8,13 +8,14 @@ from typing import Any
 from dlms.apdu.attribute import CosemAttributeDescriptorWithSelection
 from dlms.apdu.get import GetRequestWithList, GetResponseNormal, GetResponseWithDatablock, GetResponseWithList
 from dlms.association import Negotiated
-from dlms.codec import Refusal, ResultOf, SequenceOf
+from dlms.codec import Refusal, ResultOf, SequenceOf, decode_value
 from dlms.enums import Conformance
-from dlms.errors import AccessError, DecodeError, RemoteProtocolError
+from dlms.errors import AccessError, RemoteProtocolError
 from dlms.interface import AttributeRef
 from dlms.operations import Operation, Request
 from dlms.operations.read import blocks, descriptor, get
 
+_RESULTS = SequenceOf(ResultOf())
 _HEADER = 4
 _ELEMENT = 10
 _MOST = 32
@@ -52,18 +53,7 @@ def _get_list(refs: Sequence[AttributeRef[Any]]) -> Operation[list[Any]]:
     if isinstance(reply, GetResponseWithList):
         results = reply.results
     else:
-        results = _decoded((yield from blocks(reply, f"a list of {len(refs)} attributes")))
+        results = decode_value(_RESULTS, (yield from blocks(reply, f"a list of {len(refs)} attributes")))
     if len(results) != len(refs):
         raise RemoteProtocolError(f"{len(results)} results for {len(refs)} attributes")
     return [AccessError(r.result, ref) if isinstance(r, Refusal) else r for r, ref in zip(results, refs, strict=True)]
-
-
-def _decoded(payload: bytes) -> list[Any]:
-    """The results of a list whose encoding arrived in blocks."""
-    try:
-        results, end = SequenceOf(ResultOf()).decode(payload, 0)
-    except IndexError as fault:
-        raise DecodeError("the list of results ends too early", payload, len(payload)) from fault
-    if end != len(payload):
-        raise DecodeError(f"{len(payload) - end} octets behind the list of results", payload, end)
-    return results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dlms.apdu.attribute import SelectiveAccess
@@ -32,7 +33,7 @@ class ProfileGenericBehaviour(Behaviour):
 
 def _select(
     rows: Rows, ref: AttributeRef[Any], access: SelectiveAccess, context: Context
-) -> tuple[range, range | None]:
+) -> tuple[Sequence[int], range | None]:
     try:
         if access.selector == BY_RANGE:
             return _by_range(rows, ref, access.parameters, context)
@@ -43,7 +44,9 @@ def _select(
     raise AccessError(AccessResult.SCOPE_OF_ACCESS_VIOLATED, ref)
 
 
-def _by_range(rows: Rows, ref: AttributeRef[Any], parameters: Any, context: Context) -> tuple[range, range | None]:
+def _by_range(
+    rows: Rows, ref: AttributeRef[Any], parameters: Any, context: Context
+) -> tuple[Sequence[int], range | None]:
     """The rows between two times.  Only the clock column restricts; selected columns are looked up."""
     (class_id, _, attribute, _), start, end, selected = parameters
     if class_id != 8 or attribute != 2 or len(start) != 12 or len(end) != 12:

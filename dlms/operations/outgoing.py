@@ -1,0 +1,54 @@
+"""A request whose data do not fit in one APDU: what goes in the first block, what in those after it.  Green Book, blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dlms.apdu.attribute import DataBlock
+from dlms.association import Negotiated
+from dlms.codec import Record, encode
+from dlms.errors import LocalProtocolError, RemoteProtocolError
+from dlms.limits import MAX_APDU, MAX_TRANSFER
+from dlms.operations import Operation, Request
+
+_LENGTH = 3
+"""Octets that the length of a block's data takes at most; blocks are shorter than 64 KiB."""
+
+
+def fits(request: Record, negotiated: Negotiated) -> bool:
+    """Whether a request fits in one APDU."""
+    return len(encode(request)) <= (negotiated.max_send or MAX_APDU)
+
+
+def send_blocks(
+    payload: bytes,
+    first: Callable[[DataBlock], Record],
+    further: Callable[[DataBlock], Record],
+    acknowledgement: type[Record],
+    final: tuple[type[Record], ...],
+    negotiated: Negotiated,
+) -> Operation[Record]:
+    """Send `payload` in blocks: `first` and `further` make the APDU around a block.  Returns the reply to the last one.
+
+    Raises LocalProtocolError when the peer's PDU size leaves no room for data, RemoteProtocolError when it acknowledges
+    another block than the one that was sent.
+    """
+    if len(payload) > MAX_TRANSFER:
+        raise LocalProtocolError(f"a value of {len(payload)} octets, {MAX_TRANSFER} at most")
+    limit = negotiated.max_send or MAX_APDU
+    number, pos, make = 0, 0, first
+    while True:
+        room = limit - len(encode(make(DataBlock(False, 0, b"")))) - _LENGTH + 1
+        if room < 1:
+            raise LocalProtocolError(f"no room for data in APDUs of {limit} octets")
+        number += 1
+        piece = payload[pos : pos + room]
+        pos += len(piece)
+        last = pos >= len(payload)
+        request = make(DataBlock(last, number, piece))
+        reply = yield Request(request, (acknowledgement, *final), read_only=False)
+        if isinstance(reply, final):
+            return reply
+        if last or getattr(reply, "block_number", None) != number:
+            raise RemoteProtocolError(f"{reply.wire_name()} does not answer block {number}")
+        make = further

@@ -1,0 +1,108 @@
+"""Long values in blocks, as the services with logical names move them: what goes out piece by piece, what comes in."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Generic, Protocol, TypeVar
+
+from dlms.apdu.attribute import DataBlock
+from dlms.enums import AccessResult
+from dlms.errors import AccessError
+from dlms.limits import MAX_TRANSFER
+from dlms.server.transfer import Payload
+
+
+class WithBlock(Protocol):
+    """A request that carries a block."""
+
+    @property
+    def block(self) -> DataBlock: ...
+
+
+T = TypeVar("T", bound=WithBlock)
+
+
+class Outgoing:
+    """The long answer that is under way, if any."""
+
+    def __init__(self) -> None:
+        self._payload: Payload | None = None
+        self._number = 0
+
+    def begin(self, payload: Payload, room: int) -> DataBlock:
+        """The first block, with at most `room` octets of data.  Raises AccessError when the rows are gone."""
+        self._payload, self._number = payload, 0
+        return self._next(room)
+
+    def follow(self, number: int, room: int) -> DataBlock:
+        """The block behind `number`, which must be the last one sent.  Raises AccessError and ends the transfer otherwise."""
+        if self._payload is None:
+            raise AccessError(AccessResult.NO_LONG_GET_IN_PROGRESS)
+        if number != self._number:
+            self.stop()
+            raise AccessError(AccessResult.DATA_BLOCK_NUMBER_INVALID)
+        return self._next(room)
+
+    def stop(self) -> None:
+        """Forget what is left."""
+        self._payload = None
+
+    def _next(self, room: int) -> DataBlock:
+        payload = self._payload
+        assert payload is not None
+        self._payload = None  # a refusal while the rows are encoded ends the transfer
+        piece = payload.take(room)
+        self._number += 1
+        if payload.fits(0):
+            return DataBlock(True, self._number, piece)
+        self._payload = payload
+        return DataBlock(False, self._number, piece)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Whole(Generic[T]):
+    """A long request that is complete: the request that began it, and all its data."""
+
+    first: T
+    data: bytes
+
+
+class Incoming(Generic[T]):
+    """The long request that is under way, if any; its blocks are the `block` of each request."""
+
+    def __init__(self) -> None:
+        self._first: T | None = None
+        self._data = bytearray()
+        self._number = 0
+
+    def begin(self, request: T) -> Whole[T] | None:
+        """Take the first block.  None when more must come.  Raises AccessError."""
+        self.stop()
+        self._first = request
+        return self._add(request, request.block)
+
+    def follow(self, block: DataBlock) -> Whole[T] | None:
+        """Take a further block.  None when more must come.  Raises AccessError and ends the transfer."""
+        if self._first is None:
+            raise AccessError(AccessResult.NO_LONG_SET_IN_PROGRESS)
+        return self._add(self._first, block)
+
+    def stop(self) -> None:
+        """Forget what has come."""
+        self._first, self._number = None, 0
+        self._data.clear()
+
+    def _add(self, first: T, block: DataBlock) -> Whole[T] | None:
+        self._number += 1
+        if block.block_number != self._number:
+            self.stop()
+            raise AccessError(AccessResult.DATA_BLOCK_NUMBER_INVALID)
+        if len(self._data) + len(block.raw_data) > MAX_TRANSFER or not (block.raw_data or block.last_block):
+            self.stop()
+            raise AccessError(AccessResult.LONG_SET_ABORTED)
+        self._data += block.raw_data
+        if not block.last_block:
+            return None
+        whole = Whole(first, bytes(self._data))
+        self.stop()
+        return whole

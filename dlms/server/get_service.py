@@ -1,0 +1,91 @@
+"""GET on the server: one attribute, a list of them, and the blocks of a long answer.  Green Book, GET service."""
+
+from __future__ import annotations
+
+from dlms.apdu.attribute import DataBlock, ResultBlock
+from dlms.apdu.get import (
+    GetRequestNext,
+    GetRequestNormal,
+    GetRequestWithList,
+    GetResponseListRaw,
+    GetResponseNormal,
+    GetResponseRaw,
+    GetResponseWithDatablock,
+)
+from dlms.axdr import encode_length
+from dlms.codec import Record, Refusal
+from dlms.enums import AccessResult, Conformance
+from dlms.errors import AccessError
+from dlms.limits import MAX_LIST, MAX_TRANSFER
+from dlms.server.blocks import Outgoing
+from dlms.server.reach import Reach
+from dlms.server.transfer import Encoded, Payload
+
+_NORMAL_HEADER = 4
+_LIST_HEADER = 3
+_BLOCK_HEADER = 12
+
+
+class GetService:
+    """Answers GET within `limit` octets an APDU."""
+
+    def __init__(self, reach: Reach, limit: int) -> None:
+        self._reach, self._limit = reach, limit
+        self._outgoing = Outgoing()
+
+    def stop(self) -> None:
+        """End the long answer that is under way."""
+        self._outgoing.stop()
+
+    def normal(self, request: GetRequestNormal) -> Record:
+        """One attribute, in blocks when it is too long for one APDU."""
+        try:
+            payload = self._reach.read(request.attribute, request.access)
+            if payload.fits(self._limit - _NORMAL_HEADER):
+                return GetResponseRaw(request.invoke, b"\x00" + payload.take(self._limit))
+        except AccessError as refusal:
+            return GetResponseNormal(request.invoke, Refusal(refusal.result))
+        return self._begin(request.invoke, payload)
+
+    def with_list(self, request: GetRequestWithList) -> Record:
+        """Several attributes; a refused one does not stop the others."""
+        if len(request.descriptors) > MAX_LIST:
+            return GetResponseNormal(request.invoke, Refusal(int(AccessResult.OTHER_REASON)))
+        encoded = bytearray(encode_length(len(request.descriptors)))
+        for element in request.descriptors:
+            try:
+                encoded += b"\x00" + _whole(self._reach.read(element.attribute, element.access))
+            except AccessError as refusal:
+                encoded += bytes((1, refusal.result))
+        if len(encoded) <= self._limit - _LIST_HEADER:
+            return GetResponseListRaw(request.invoke, bytes(encoded))
+        return self._begin(request.invoke, Encoded(bytes(encoded)))
+
+    def next(self, request: GetRequestNext) -> Record:
+        """The next block, when the number is that of the last one; else the transfer ends."""
+        try:
+            block = self._outgoing.follow(request.block_number, self._limit - _BLOCK_HEADER)
+        except AccessError as refusal:
+            ended = ResultBlock(True, request.block_number, Refusal(refusal.result))
+            return GetResponseWithDatablock(request.invoke, ended)
+        return _response(request.invoke, block)
+
+    def _begin(self, invoke: int, payload: Payload) -> Record:
+        if Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ not in self._reach.context.negotiated.conformance:
+            return GetResponseNormal(invoke, Refusal(int(AccessResult.DATA_BLOCK_UNAVAILABLE)))
+        try:
+            return _response(invoke, self._outgoing.begin(payload, self._limit - _BLOCK_HEADER))
+        except AccessError as refusal:
+            return GetResponseNormal(invoke, Refusal(refusal.result))
+
+
+def _response(invoke: int, block: DataBlock) -> Record:
+    return GetResponseWithDatablock(invoke, ResultBlock(block.last_block, block.block_number, block.raw_data))
+
+
+def _whole(payload: Payload) -> bytes:
+    """All of a payload.  Raises AccessError when it is longer than a transfer may be."""
+    data = payload.take(MAX_TRANSFER)
+    if not payload.fits(0):
+        raise AccessError(AccessResult.DATA_BLOCK_UNAVAILABLE)
+    return data

@@ -1,0 +1,79 @@
+"""One attribute or method of one object, on behalf of one association: found, allowed, and asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlms import data as cosem_data
+from dlms.apdu.action import ActionResult
+from dlms.apdu.attribute import CosemAttributeDescriptor, CosemMethodDescriptor, SelectiveAccess
+from dlms.codec import ABSENT
+from dlms.enums import AccessResult
+from dlms.errors import AccessError, LocalProtocolError
+from dlms.server.objects import Context, behaviour
+from dlms.server.objects.behaviour import Behaviour
+from dlms.server.rights import Served
+from dlms.server.transfer import Encoded, Payload, Selected
+from obis import Obis
+
+
+class Reach:
+    """What an association can do with the objects that it sees.  Services with logical and with short names go through it."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def read(self, attribute: CosemAttributeDescriptor, access: SelectiveAccess | None) -> Payload:
+        """The value of an attribute, ready to be sent.  Raises AccessError."""
+        served = self._find(attribute.class_id, attribute.instance_id)
+        ref = served.interface.attribute_ref(attribute.attribute_id)
+        if not served.rights.access(ref.index).readable:
+            raise AccessError(_refused(ref.attribute is not None), ref)
+        if ref.index == 1:
+            return Encoded(cosem_data.encode(bytes(ref.instance)))
+        value = _behaviour(served).get(ref, access, self.context)
+        return value if isinstance(value, Selected) else Encoded(cosem_data.encode(value))
+
+    def write(self, attribute: CosemAttributeDescriptor, access: SelectiveAccess | None, value: Any) -> AccessResult:
+        """Write an attribute; tells how it went."""
+        try:
+            served = self._find(attribute.class_id, attribute.instance_id)
+            ref = served.interface.attribute_ref(attribute.attribute_id)
+            if access is not None:
+                raise AccessError(AccessResult.SCOPE_OF_ACCESS_VIOLATED, ref)
+            if not served.rights.access(ref.index).writable:
+                raise AccessError(_refused(ref.attribute is not None), ref)
+            _behaviour(served).set(ref, value, self.context)
+        except AccessError as refusal:
+            return AccessResult(refusal.result)
+        return AccessResult.SUCCESS
+
+    def call(self, method: CosemMethodDescriptor, parameter: Any) -> ActionResult:
+        """Call a method; `parameter` is ABSENT when none was sent.  Tells how it went and what was returned."""
+        try:
+            served = self._find(method.class_id, method.instance_id)
+            ref = served.interface.method_ref(method.method_id)
+            if ref.index not in served.rights.methods:
+                raise AccessError(_refused(ref.method is not None), ref)
+            returned = _behaviour(served).call(ref, None if parameter is ABSENT else parameter, self.context)
+        except AccessError as refusal:
+            return ActionResult(int(refusal.result), ABSENT)
+        except LocalProtocolError:
+            return ActionResult(int(AccessResult.TYPE_UNMATCHED), ABSENT)
+        return ActionResult(int(AccessResult.SUCCESS), ABSENT if returned is None else returned)
+
+    def _find(self, class_id: int, instance: bytes) -> Served:
+        objects = self.context.granted.objects
+        served = objects.get((class_id, Obis(instance)))
+        if served is not None:
+            return served
+        other_class = any(name == instance for _, name in objects)
+        raise AccessError(AccessResult.OBJECT_CLASS_INCONSISTENT if other_class else AccessResult.OBJECT_UNDEFINED)
+
+
+def _behaviour(served: Served) -> Behaviour:
+    return behaviour(served.interface.class_id, served.interface.version)
+
+
+def _refused(declared: bool) -> AccessResult:
+    return AccessResult.READ_WRITE_DENIED if declared else AccessResult.OBJECT_UNDEFINED
