@@ -24,6 +24,7 @@ from dlms.acse import Aare, decode_acse
 from dlms.apdu import decode_apdu
 from dlms.association import KINDS, Association, Kind, Negotiated, Role, State
 from dlms.codec import Record, decode, encode
+from dlms.enums import Conformance
 from dlms.errors import (
     DecodeError,
     DlmsError,
@@ -34,6 +35,7 @@ from dlms.errors import (
     ServiceRefused,
 )
 from dlms.framing import Connected, Disconnected, Framing, Received
+from dlms.general_block import BlockTransfer
 from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S
 from dlms.operations import Operation, Request
 from dlms.operations.associate import AssociationRequest, associate, negotiate, release
@@ -148,6 +150,7 @@ class Connection:
         self._events: deque[Event] = deque()
         self._up = False
         self._invoke_id = 0
+        self._blocks = BlockTransfer(framing.window)
 
     # what the user asks
 
@@ -266,15 +269,23 @@ class Connection:
 
     def _send(self, ticket: Ticket[Any], request: Request, now: float) -> None:
         data, invoke_id = self._encode(request.apdu)
-        limit = self.negotiated.max_send or MAX_APDU
-        if len(data) > min(limit, self.framing.max_apdu) and self.association.state is not State.CLOSED:
-            raise LocalProtocolError(f"{request.apdu.wire_name()} of {len(data)} octets; the peer receives {limit}")
         self.association.send(request.apdu)
+        pieces = self._pieces(data, request.apdu)
         self._trace.apdu_sent(request.apdu)
         self.framing.give_exchange(ticket.timeout_s)
         self._exchange = Exchange(ticket, request, invoke_id, now + ticket.timeout_s)
-        self.framing.send(data, now)
+        for piece in pieces:
+            self.framing.send(piece, now)
         self._drain_framing(now)
+
+    def _pieces(self, data: bytes, apdu: Record) -> list[bytes]:
+        """The APDU as it is, or in blocks when the peer does not take it whole."""
+        limit = min(self.negotiated.max_send or MAX_APDU, self.framing.max_apdu)
+        if len(data) <= limit or self.association.state is State.OPENING:
+            return [data]
+        if Conformance.GENERAL_BLOCK_TRANSFER not in self.negotiated.conformance:
+            raise LocalProtocolError(f"{apdu.wire_name()} of {len(data)} octets; the peer receives {limit}")
+        return self._blocks.send(data, limit)
 
     def _encode(self, apdu: Record) -> tuple[bytes, int | None]:
         """The bytes of an APDU with its invoke-id in place, and that id (None where there is none)."""
@@ -316,6 +327,10 @@ class Connection:
 
     def _receive(self, data: bytes, now: float) -> None:
         try:
+            whole = self._unblocked(data, now)
+            if whole is None:
+                return
+            data = whole
             apdu = self._decode(data)
             kind = KINDS.get(type(apdu))
             if kind is Kind.NOTIFICATION:
@@ -336,6 +351,16 @@ class Connection:
             return self._proceed(now)
         self._resume(exchange.ticket, _reply(apdu, exchange.request), now)
         self._proceed(now)
+
+    def _unblocked(self, data: bytes, now: float) -> bytes | None:
+        """The APDU, or the one that this block completes; None when more blocks must come."""
+        if data[:1] != services.GeneralBlockTransfer.prefix:
+            return data
+        for piece in self._blocks.receive(decode(services.GeneralBlockTransfer, data)):
+            self.framing.send(piece, now)
+        if self._exchange is not None:
+            self._exchange.deadline = now + self._exchange.ticket.timeout_s
+        return self._blocks.take()
 
     def _decode(self, data: bytes) -> Record:
         """The record that is waited for where the prefix allows several (a result left encoded), else the usual one."""
@@ -372,6 +397,7 @@ class Connection:
             return
         self.closed, self._up = reason, False
         self.association.lower_layer_lost()
+        self._blocks.reset()
         exchange, self._exchange = self._exchange, None
         if exchange is not None and not exchange.ticket.done:
             self._throw(exchange, _loss(exchange.request, reason), now)

@@ -38,6 +38,8 @@ class Framing(Protocol):
 
     max_apdu: int
     """Octets of the largest APDU that this layer carries."""
+    window: int
+    """APDUs that this layer carries in a row before the other end speaks."""
 
     def connect(self, now: float) -> None: ...
     def send(self, apdu: bytes, now: float) -> None: ...
@@ -84,6 +86,8 @@ ServerEvent = PeerReceived | PeerLost
 
 class ServerFraming(Protocol):
     """The server's end: many peers on one medium.  Contract as `Framing`."""
+
+    window: int
 
     @property
     def fault(self) -> str | None:

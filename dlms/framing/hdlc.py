@@ -38,7 +38,7 @@ class FrameInput:
     def __init__(self) -> None:
         self.reader = FrameReader()
         self.quiet_at: float | None = None
-        """When the half frame is given up, None when there is none."""
+        """When the line has been silent for so long that no frame goes on; None when that has been noted."""
 
     def frames(self, data: bytes, now: float) -> list[Frame]:
         """The frames that `data` completes."""
@@ -46,7 +46,8 @@ class FrameInput:
         found = []
         while (frame := self.reader.next_frame()) is not None:
             found.append(frame)
-        self.quiet_at = now + INTER_OCTET_TIMEOUT_S if self.reader.pending else None
+        # also when nothing is pending: an old closing flag must not open a frame that lacks its own
+        self.quiet_at = now + INTER_OCTET_TIMEOUT_S
         return found
 
     def handle_timeout(self, now: float) -> None:
@@ -63,6 +64,7 @@ class HdlcClient:
     """
 
     max_apdu = MAX_APDU
+    window = 1
 
     def __init__(
         self,
@@ -152,6 +154,8 @@ class HdlcServer:
     among them means that one-byte addresses, which name no physical device, are answered too.  A frame for anything
     else is ignored without an answer.
     """
+
+    window = 1
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from dlms.limits import INACTIVITY_TIMEOUT_S, MAX_APDU
 HEADER = struct.Struct(">HHHH")
 VERSION = 1
 DEFAULT_PORT = 4059
+WINDOW = 16
 
 
 class WrapperReader:
@@ -83,6 +84,7 @@ class WrapperClient:
     """The client's end of the wrapper: there is nothing to connect, and nothing to repeat."""
 
     max_apdu = MAX_APDU
+    window = WINDOW
 
     def __init__(self, client_sap: int, server_sap: int, *, datagrams: bool = False) -> None:
         self.client_sap, self.server_sap = client_sap, server_sap
@@ -150,6 +152,8 @@ class WrapperClient:
 
 class WrapperServer:
     """The server's end: every pair of wrapper ports is a peer.  A connection that is silent for too long is given up."""
+
+    window = WINDOW
 
     def __init__(self, *, datagrams: bool = False, inactivity_timeout_s: float = INACTIVITY_TIMEOUT_S) -> None:
         self.reader = WrapperReader(datagrams)

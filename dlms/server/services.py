@@ -12,6 +12,7 @@ from typing import Any
 from dlms.apdu import action, get
 from dlms.apdu import set as set_
 from dlms.codec import Record, Refusal, encode
+from dlms.enums import Conformance
 from dlms.errors import LocalProtocolError, RemoteProtocolError
 from dlms.limits import MAX_APDU
 from dlms.quirks import Quirk
@@ -80,6 +81,8 @@ class Services:
 
 def _answer_limit(context: Context, frame_capacity: int | None) -> int:
     limit = context.negotiated.max_send or MAX_APDU
+    if Conformance.GENERAL_BLOCK_TRANSFER in context.negotiated.conformance:
+        return MAX_APDU  # longer answers go out in general blocks
     if frame_capacity is not None and Quirk.WHOLE_ROW_BLOCKS in context.device.quirks:
         limit = min(limit, frame_capacity)
     return limit

@@ -10,12 +10,14 @@ import dataclasses
 from collections import deque
 
 from dlms.acse import Aarq, Rlre, Rlrq, decode_acse
-from dlms.apdu import ExceptionResponse, decode_apdu
+from dlms.apdu import ExceptionResponse, GeneralBlockTransfer, decode_apdu
 from dlms.association import KINDS, Association, Kind, Role, State
-from dlms.codec import Record, encode
-from dlms.enums import ReleaseResponseReason, ServiceError, StateError
+from dlms.codec import Record, decode, encode
+from dlms.enums import Conformance, ReleaseResponseReason, ServiceError, StateError
 from dlms.errors import DecodeError, DlmsError, RemoteProtocolError
 from dlms.framing import Peer, PeerLost, PeerReceived, ServerFraming
+from dlms.general_block import BlockTransfer
+from dlms.limits import MAX_APDU
 from dlms.server.associate import answer
 from dlms.server.device import Device, ServerAssociation
 from dlms.server.objects import Context
@@ -32,15 +34,53 @@ class Close:
 class Associated:
     """One client's association: the state machine and, once open, the services that answer it."""
 
-    def __init__(self, granted: ServerAssociation | None) -> None:
+    def __init__(self, granted: ServerAssociation | None, window: int) -> None:
         self.granted = granted
         self.machine = Association(Role.SERVER)
         self.services: Services | None = None
+        self._blocks = BlockTransfer(window)
 
     def close(self) -> None:
         """Back to nothing."""
         self.machine.lower_layer_lost()
+        self._blocks.reset()
         self.services = None
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """Answer one APDU, or one block of a general block transfer.
+
+        Raises DecodeError for what is none, RemoteProtocolError for what is not allowed now.
+        """
+        if self.machine.state is not State.OPEN or self.services is None:
+            raise RemoteProtocolError("there is no association")
+        negotiated = self.machine.negotiated
+        if len(data) > negotiated.max_receive > 0:
+            return [_exception(StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)]
+        in_blocks = data[:1] == GeneralBlockTransfer.prefix
+        if in_blocks:
+            if Conformance.GENERAL_BLOCK_TRANSFER not in negotiated.conformance:
+                raise RemoteProtocolError("general block transfer was not negotiated")
+            acknowledgements = self._blocks.receive(decode(GeneralBlockTransfer, data))
+            whole = self._blocks.take()
+            if whole is None:
+                return acknowledgements
+            data = whole
+        reply = self._serve(data, self.services)
+        if reply is None:
+            return []
+        limit = negotiated.max_send or MAX_APDU
+        return self._blocks.send(reply, limit) if in_blocks or len(reply) > limit else [reply]
+
+    def _serve(self, data: bytes, services: Services) -> bytes | None:
+        request = decode_apdu(data)
+        self.machine.receive(request)
+        if KINDS[type(request)] is Kind.CONFIRM:
+            return None
+        reply = services.answer(request)
+        if reply is None:
+            return None
+        self.machine.send(reply)
+        return services.encode(reply)
 
 
 class Session:
@@ -84,10 +124,10 @@ class Session:
         while (event := self.framing.next_event()) is not None:
             match event:
                 case PeerReceived(peer, apdu):
-                    reply = self._answer(peer, apdu, now)
-                    if reply is not None:
+                    replies = self._answer(peer, apdu, now)
+                    for reply in replies:
                         self.framing.send(peer, reply, now)
-                    else:
+                    if not replies:
                         self.framing.pass_turn(peer, now)
                 case PeerLost(peer):
                     if (lost := self._peers.pop(peer, None)) is not None:
@@ -96,33 +136,34 @@ class Session:
             self._closing = True
             self._events.append(Close(self.framing.fault))
 
-    def _answer(self, peer: Peer, data: bytes, now: float) -> bytes | None:
+    def _answer(self, peer: Peer, data: bytes, now: float) -> list[bytes]:
         device = self.devices.get(peer.physical)
         if device is None:
-            return None
+            return []
         device.handle_timeout(now)
         if peer not in self._peers:
-            self._peers[peer] = Associated(device.associations.get((peer.client_sap, peer.server_sap)))
+            granted = device.associations.get((peer.client_sap, peer.server_sap))
+            self._peers[peer] = Associated(granted, self.framing.window)
         associated = self._peers[peer]
         try:
             if data[:1] in (b"\x60", b"\x62"):
                 return self._acse(associated, decode_acse(data), device, peer)
-            return _serve(associated, data)
+            return associated.receive(data)
         except DecodeError:
-            return _exception(StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)
+            return [_exception(StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)]
         except RemoteProtocolError:
-            return _exception(StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)
+            return [_exception(StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)]
         except DlmsError:
-            return _exception(StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON)
+            return [_exception(StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON)]
 
-    def _acse(self, associated: Associated, apdu: Record, device: Device, peer: Peer) -> bytes | None:
+    def _acse(self, associated: Associated, apdu: Record, device: Device, peer: Peer) -> list[bytes]:
         machine = associated.machine
         if isinstance(apdu, Rlrq):
             machine.receive(apdu)
             released = Rlre(int(ReleaseResponseReason.NORMAL))
             machine.send(released)
             associated.close()
-            return encode(released)
+            return [encode(released)]
         assert isinstance(apdu, Aarq)
         associated.close()  # an AARQ on an open association opens it anew: nothing of the old one is kept
         machine.receive(apdu)
@@ -133,27 +174,9 @@ class Session:
             associated.services = Services(context, self.framing.frame_capacity(peer))
         if decision.aare is None:
             machine.state = State.OPEN  # an unconfirmed association is open without an answer
-            return None
+            return []
         machine.send(decision.aare)
-        return encode(decision.aare)
-
-
-def _serve(associated: Associated, data: bytes) -> bytes | None:
-    """Answer one service.  Raises DecodeError for what is none, RemoteProtocolError for what is not allowed now."""
-    machine = associated.machine
-    if machine.state is not State.OPEN or associated.services is None:
-        raise RemoteProtocolError("there is no association")
-    if len(data) > machine.negotiated.max_receive > 0:
-        return _exception(StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)
-    request = decode_apdu(data)
-    machine.receive(request)
-    if KINDS[type(request)] is Kind.CONFIRM:
-        return None
-    reply = associated.services.answer(request)
-    if reply is None:
-        return None
-    machine.send(reply)
-    return associated.services.encode(reply)
+        return [encode(decision.aare)]
 
 
 def _exception(state: StateError, service: ServiceError) -> bytes:
