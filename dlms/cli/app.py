@@ -9,6 +9,7 @@ import typer
 from dlms.cli.decode import decode
 from dlms.cli.profile import profile
 from dlms.cli.read import objects, read, snapshot
+from dlms.cli.write import call, clock, write
 from dlms.errors import DlmsError
 from obis.command import exit_code, run
 from obis.errors import ObisError
@@ -16,8 +17,8 @@ from obis.errors import ObisError
 FAILURES = (DlmsError, ObisError, OSError)
 """What ends a command with one line and exit code 1."""
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
-for _command in (read, snapshot, objects, profile, decode):
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+for _command in (read, snapshot, objects, profile, write, call, clock, decode):
     app.command()(_command)
 
 

@@ -1,0 +1,143 @@
+"""`dlms write`, `dlms call`, `dlms clock`: what changes a meter, with a look afterwards whether it has changed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlms.cli.options import Access, with_access
+from dlms.cli.read import AS_JSON, ENDPOINT, JSON_OFF, as_text
+from obis.command import FAILED
+
+if TYPE_CHECKING:
+    from dlms.client import Client
+    from dlms.cosem_time import DateTime
+    from dlms.ic import Clock
+
+CLOCKS = ("0.0.1.0.0.255", "0.1.1.0.0.255")
+TOLERANCE_S = 2
+"""How far a clock may be off right after it was set."""
+
+
+@with_access
+def write(
+    access: Access,
+    endpoint: ENDPOINT,
+    code: Annotated[str, typer.Argument(help="[CLASS/]CODE[:ATTRIBUTE]; the attribute is 2 when left out.")],
+    value: Annotated[str, typer.Argument(help='A number, text, hex octets, true or false, or JSON {"type", "value"}.')],
+) -> None:
+    """Write one attribute and read it back where it can be read."""
+    from dlms.cli import find_class
+    from dlms.cli.values import parse_value
+    from dlms.enums import AccessResult
+    from dlms.errors import AccessError
+    from dlms.interface import attribute_ref
+
+    class_id, obis, attribute = find_class.parse(code)
+    with access.connect(endpoint) as client:
+        try:
+            ref, held = find_class.read(client, class_id, obis, attribute)
+        except AccessError as refusal:
+            if refusal.result != AccessResult.READ_WRITE_DENIED or class_id is None:
+                raise
+            ref, held = attribute_ref(class_id, obis, attribute), None
+        wanted = parse_value(value, ref, held)
+        client.set(ref, wanted)
+        if held is None:
+            typer.echo(f"{ref}: written, cannot be read back")
+            return
+        found = client.get(ref)
+    if found != wanted:
+        typer.echo(f"dlms: {ref}: {as_text(ref, found)} was read back, {as_text(ref, wanted)} was written", err=True)
+        raise typer.Exit(FAILED)
+    typer.echo(f"{ref}: {as_text(ref, held)} -> {as_text(ref, found)}")
+
+
+@with_access
+def call(
+    access: Access,
+    endpoint: ENDPOINT,
+    code: Annotated[str, typer.Argument(help="[CLASS/]CODE of the object.")],
+    method: Annotated[str, typer.Argument(help="Number or name of the method.")],
+    parameter: Annotated[str | None, typer.Argument(help="As for write; left out: integer 0.")] = None,
+) -> None:
+    """Call one method."""
+    from dlms.cli import find_class
+    from dlms.cli.values import parse_parameter
+    from dlms.codec import ABSENT
+
+    class_id, obis, _ = find_class.parse(code)
+    with access.connect(endpoint) as client:
+        of = find_class.interface(client, class_id, obis)
+        names = {declared.name: index for index, declared in of.methods.items()}
+        index = int(method) if method.isdigit() else names.get(method.replace("-", "_"))
+        if index is None:
+            raise typer.BadParameter(f"{type(of).__name__} has no method {method!r}: {', '.join(names) or 'none'}")
+        ref = of.method_ref(index)
+        returned = client.call(ref, ABSENT if parameter is None else parse_parameter(parameter, ref))
+    typer.echo(f"{ref}: done" + ("" if returned is None else f", returned {returned!r}"))
+
+
+@with_access
+def clock(
+    access: Access,
+    endpoint: ENDPOINT,
+    set_to: Annotated[str | None, typer.Option("--set", help="now, or a time such as 2026-11-23T06:15:00.")] = None,
+    code: Annotated[str | None, typer.Option(help="Code of the clock, when it is not the usual one.")] = None,
+    as_json: AS_JSON = JSON_OFF,
+) -> None:
+    """Tell the meter's time, or set it and read it back."""
+    from dlms.cosem_time import DateTime
+
+    with access.connect(endpoint) as client:
+        of, before = _find_clock(client, code)
+        if set_to is not None:
+            wanted = _moment(set_to, before)
+            client.set(of.time, wanted.raw)
+            before = DateTime(client.get(of.time))
+            off_s = abs((before.naive() - wanted.naive()).total_seconds())
+            if off_s > TOLERANCE_S:
+                typer.echo(f"dlms: the clock stands at {before} after {wanted} was written", err=True)
+                raise typer.Exit(FAILED)
+    if as_json:
+        typer.echo(json.dumps({"obis": str(of.instance), "time": str(before), "octets": before.raw.hex()}))
+    else:
+        typer.echo(str(before))
+
+
+def _find_clock(client: Client, code: str | None) -> tuple[Clock, DateTime]:
+    """The clock and its time.  Raises AccessError when there is none where it is looked for."""
+    from dlms.cosem_time import DateTime
+    from dlms.errors import AccessError
+    from dlms.ic import Clock
+    from obis import Obis, ObisError
+
+    places = CLOCKS if code is None else (code,)
+    for place in places:
+        try:
+            of = Clock(Obis(place))
+        except ObisError as fault:
+            raise typer.BadParameter(str(fault)) from fault
+        try:
+            return of, DateTime(client.get(of.time))
+        except AccessError:
+            if place == places[-1]:
+                raise
+    raise AssertionError("there is at least one place")
+
+
+def _moment(text: str, before: DateTime) -> DateTime:
+    """The time to set, in the form of the meter: with a deviation where the meter's time has one."""
+    import datetime
+
+    from dlms.cosem_time import NO_DEVIATION, CosemTimeError, DateTime
+
+    if text != "now":
+        try:
+            return DateTime.parse(text)
+        except CosemTimeError as fault:
+            raise typer.BadParameter(str(fault)) from fault
+    now = datetime.datetime.now().astimezone().replace(microsecond=0)
+    return DateTime.of(now.replace(tzinfo=None) if before.deviation == NO_DEVIATION else now)
