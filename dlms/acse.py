@@ -7,6 +7,7 @@ refused.  Object identifiers are kept as their octets, so that an unknown one ca
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self, cast
 
@@ -68,17 +69,24 @@ class Tagged(Codec):
         if value is None:
             return
         content = self.content(value)
-        for wrapper in (*reversed(self.wrappers), self.tag):
-            content = bytes((wrapper,)) + encode_length(len(content)) + content
-        out += content
+        for wrapper in reversed(self.wrappers):
+            content = _head(wrapper, len(content)) + content
+        out += _head(self.tag, len(content)) + content
 
     def from_json(self, value: Any) -> Any:
         return None if value is None else bytes.fromhex(value)
 
 
 def _content(buf: bytes, pos: int) -> tuple[bytes, int]:
-    size, start = decode_length(buf, pos)
-    return take(buf, start, size)
+    if pos >= len(buf) or buf[pos] >= 0x80:
+        size, start = decode_length(buf, pos)
+        return take(buf, start, size)
+    end = pos + 1 + buf[pos]  # nearly all lengths take one octet
+    return take(buf, pos + 1, buf[pos]) if end > len(buf) else (buf[pos + 1 : end], end)
+
+
+def _head(tag: int, size: int) -> bytes:
+    return bytes((tag, size)) if size < 0x80 else bytes((tag,)) + encode_length(size)
 
 
 class TaggedInteger(Tagged):
@@ -90,7 +98,9 @@ class TaggedInteger(Tagged):
         return int.from_bytes(content, "big", signed=True)
 
     def content(self, value: Any) -> bytes:
-        return int(value).to_bytes((int(value).bit_length() + 8) // 8, "big", signed=True)
+        number = int(value)
+        magnitude = ~number if number < 0 else number
+        return number.to_bytes(magnitude.bit_length() // 8 + 1, "big", signed=True)
 
     def from_json(self, value: Any) -> Any:
         return value
@@ -129,21 +139,24 @@ class BerRecord(Record):
         """Fields in order, nothing else, exactly as many octets as the length says."""
         size, start = decode_length(buf, pos)
         content, end = take(buf, start, size)
-        values, at = [], 0
-        for _, codec in cls.layout:
-            value, at = codec.decode(content, at)
-            values.append(value)
-        if at != size:
-            raise DecodeError(
-                f"{cls.__name__}: field {content[at]:02x} is unknown, repeated or out of order", buf, start + at
-            )
+        values: list[Any] = [None] * len(cls.layout)
+        places, at, last = _places(cls), 0, -1
+        while at < size:
+            place = places.get(content[at], -1)
+            if place <= last:
+                raise DecodeError(
+                    f"{cls.__name__}: field {content[at]:02x} is unknown, repeated or out of order", buf, start + at
+                )
+            values[place], at = cls.layout[place][1].decode(content, at)
+            last = place
         return cls(*values), end
 
     def encode_to(self, out: bytearray) -> None:
         """Append the length and the fields."""
         content = bytearray()
         for name, codec in self.layout:
-            codec.encode(getattr(self, name), content)
+            if (value := getattr(self, name)) is not None:
+                codec.encode(value, content)
         out += encode_length(len(content))
         out += content
 
@@ -157,6 +170,12 @@ class BerRecord(Record):
         names = self.json_names
         fields = {names.get(name, name): codec.to_json(getattr(self, name)) for name, codec in self.layout}
         return {name: value for name, value in fields.items() if value is not None}
+
+
+@functools.cache
+def _places(cls: type[BerRecord]) -> dict[int, int]:
+    """Tag -> place of the field in the layout."""
+    return {codec.tag: place for place, (_, codec) in enumerate(cls.layout) if isinstance(codec, Tagged)}
 
 
 def _arc(oid: bytes | None, base: bytes) -> int | None:

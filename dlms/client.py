@@ -22,7 +22,7 @@ from dlms.ic import AssociationLn, ExtendedRegister, ProfileGeneric, Register
 from dlms.interface import AttributeRef, Interface, MethodRef
 from dlms.limits import MAX_NOTIFICATIONS, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.media import Medium
-from dlms.operations import Operation, lists, objects, profiles, read, write
+from dlms.operations import Operation, access, lists, objects, profiles, read, write
 from dlms.operations.associate import LN_CONFORMANCE, AssociationRequest
 from dlms.operations.objects import CURRENT_ASSOCIATION, MeterObject
 from dlms.operations.profiles import Column, Entries, Moment
@@ -96,6 +96,10 @@ class Client:
     def call(self, ref: MethodRef[Any], parameter: Any = ABSENT) -> Any:
         """Call one method; returns what it returns, None for nothing."""
         return self._run(write.call(ref, parameter, self.connection.negotiated))
+
+    def access(self, elements: Sequence[access.Element], *, break_on_error: bool = False) -> list[Any]:
+        """Reads, writes and calls in one exchange, where the meter granted ACCESS: see `dlms.operations.access`."""
+        return self._run(access.access(elements, break_on_error=break_on_error))
 
     def profile(
         self,

@@ -54,7 +54,10 @@ CONTINUATIONS: tuple[type[Record], ...] = (
 
 CONFIRMED = 0x40
 HIGH_PRIORITY = 0x80
+LONG_INVOKE_ID = (1 << 24) - 1
+LONG_CONFIRMED, LONG_HIGH_PRIORITY = 1 << 30, 1 << 31
 CONFIRMED_NOTIFICATION = 1 << 30
+NOTIFICATION_TAGS = tuple(of.prefix for of, kind in KINDS.items() if kind is Kind.NOTIFICATION)
 
 
 class Ticket(Generic[T]):
@@ -150,6 +153,7 @@ class Connection:
         self._events: deque[Event] = deque()
         self._up = False
         self._invoke_id = 0
+        self._long_invoke_id = 0
         self._blocks = BlockTransfer(framing.window)
 
     # what the user asks
@@ -163,8 +167,9 @@ class Connection:
         """Bring up the layer below and open the association."""
         self.framing.give_exchange(timeout_s or self.timeout_s)
         ticket = self.start(associate(self.request), now, timeout_s)
-        self.framing.connect(now)
-        self._drain_framing(now)
+        if self.closed is None and not self._up:
+            self.framing.connect(now)
+            self._drain_framing(now)
         return ticket
 
     def release(self, now: float, timeout_s: float | None = None) -> Ticket[None]:
@@ -217,6 +222,7 @@ class Connection:
         exchange = self._exchange
         if exchange is not None and now >= exchange.deadline:
             self._exchange = None
+            self._unsettle()
             waited = f"no answer to {exchange.request.apdu.wire_name()} within {exchange.ticket.timeout_s:g} s"
             self._throw(exchange, _loss(exchange.request, waited), now)
 
@@ -268,9 +274,11 @@ class Connection:
                 reply = error
 
     def _send(self, ticket: Ticket[Any], request: Request, now: float) -> None:
+        if self.closed is not None:
+            raise LinkError(self.closed)
         data, invoke_id = self._encode(request.apdu)
-        self.association.send(request.apdu)
         pieces = self._pieces(data, request.apdu)
+        self.association.send(request.apdu)
         self._trace.apdu_sent(request.apdu)
         self.framing.give_exchange(ticket.timeout_s)
         self._exchange = Exchange(ticket, request, invoke_id, now + ticket.timeout_s)
@@ -281,7 +289,7 @@ class Connection:
     def _pieces(self, data: bytes, apdu: Record) -> list[bytes]:
         """The APDU as it is, or in blocks when the peer does not take it whole."""
         limit = min(self.negotiated.max_send or MAX_APDU, self.framing.max_apdu)
-        if len(data) <= limit or self.association.state is State.OPENING:
+        if len(data) <= limit:
             return [data]
         if Conformance.GENERAL_BLOCK_TRANSFER not in self.negotiated.conformance:
             raise LocalProtocolError(f"{apdu.wire_name()} of {len(data)} octets; the peer receives {limit}")
@@ -293,6 +301,10 @@ class Connection:
         if apdu.layout[:1] and apdu.layout[0][0] == "invoke":
             octet = self._invoke_octet(apdu)
             return data[:2] + bytes((octet,)) + data[3:], octet & 0x0F
+        if isinstance(apdu, services.AccessRequest):
+            self._long_invoke_id = self._long_invoke_id % LONG_INVOKE_ID + 1
+            word = apdu.long_invoke_id_and_priority | LONG_CONFIRMED | LONG_HIGH_PRIORITY | self._long_invoke_id
+            return data[:1] + word.to_bytes(4, "big") + data[5:], self._long_invoke_id
         return data, None
 
     def _invoke_octet(self, apdu: Record) -> int:
@@ -343,6 +355,8 @@ class Connection:
                 self.association.negotiated = negotiate(self.request, apdu)
             self.association.receive(apdu)
         except DlmsError as error:
+            if data[:1] in NOTIFICATION_TAGS:
+                return self._events.append(Fault(error))  # a push that is none answers nothing
             return self._fault(error, now)
         self._trace.apdu_received(apdu)
         self._exchange = None
@@ -356,9 +370,10 @@ class Connection:
         """The APDU, or the one that this block completes; None when more blocks must come."""
         if data[:1] != services.GeneralBlockTransfer.prefix:
             return data
+        before = self._blocks.received
         for piece in self._blocks.receive(decode(services.GeneralBlockTransfer, data)):
             self.framing.send(piece, now)
-        if self._exchange is not None:
+        if self._exchange is not None and self._blocks.received != before:
             self._exchange.deadline = now + self._exchange.ticket.timeout_s
         return self._blocks.take()
 
@@ -380,17 +395,24 @@ class Connection:
         self._events.append(Notification(apdu))
         if isinstance(apdu, services.DataNotification) and apdu.long_invoke_id_and_priority & CONFIRMED_NOTIFICATION:
             confirm = services.DataNotificationConfirm(apdu.long_invoke_id_and_priority, b"")
-            self.framing.send(encode(confirm), now)
+            if self._up:
+                self.framing.send(encode(confirm), now, reply=False)
 
     def _fault(self, error: DlmsError, now: float) -> None:
         """Fail the operation that waits, or report what nothing waited for."""
         exchange, self._exchange = self._exchange, None
+        self._unsettle()
         if exchange is None or exchange.ticket.done:
             self._events.append(Fault(error))
             return self._proceed(now)
         if not exchange.request.read_only:
             error = _chained(OutcomeUnknown(f"the answer could not be understood: {error}"), error)
         self._throw(exchange, error, now)
+
+    def _unsettle(self) -> None:
+        """An association that was about to open or to close, and whose answer is missing, does not exist."""
+        if self.association.state in (State.OPENING, State.RELEASING):
+            self.association.lower_layer_lost()
 
     def _close(self, reason: str, now: float) -> None:
         if self.closed is not None:
@@ -428,6 +450,8 @@ def _answers(data: bytes, apdu: Record, exchange: Exchange) -> bool:
         return True
     if exchange.invoke_id is None:
         return isinstance(apdu, exchange.request.replies)
+    if isinstance(apdu, services.AccessResponse):
+        return apdu.long_invoke_id_and_priority & LONG_INVOKE_ID == exchange.invoke_id
     return bool(apdu.layout) and apdu.layout[0][0] == "invoke" and data[2] & 0x0F == exchange.invoke_id
 
 

@@ -49,13 +49,14 @@ class BlockTransfer:
         self.own_window = own_window
         self._peer_window = 1  # until the peer has said how many it takes
         self._sending = Sending([])
-        self._received = 0
+        self.received = 0
+        """Blocks of the transfer that is under way: while they come, it goes on."""
         self._data = bytearray()
         self._complete = False
 
     def reset(self) -> None:
         """Forget what is under way."""
-        self._sending, self._received, self._complete = Sending([]), 0, False
+        self._sending, self.received, self._complete = Sending([]), 0, False
         self._data.clear()
 
     def send(self, apdu: bytes, max_apdu: int) -> list[bytes]:
@@ -96,25 +97,25 @@ class BlockTransfer:
 
     def _store(self, block: GeneralBlockTransfer) -> None:
         """Keep a block that is next; one that is repeated, or behind a gap, is left out."""
-        if self._complete or block.block_number != self._received + 1:
+        if self._complete or block.block_number != self.received + 1:
             return
         if not block.block_data:
-            if block.last_block and self._received:
+            if block.last_block and self.received:
                 raise RemoteProtocolError("the peer aborted the block transfer")
             return  # nothing but an acknowledgement
-        if self._received >= MAX_BLOCKS or len(self._data) + len(block.block_data) > MAX_TRANSFER:
+        if self.received >= MAX_BLOCKS or len(self._data) + len(block.block_data) > MAX_TRANSFER:
             raise RemoteProtocolError(f"a block transfer of more than {MAX_TRANSFER} octets or {MAX_BLOCKS} blocks")
-        self._received += 1
+        self.received += 1
         self._data += block.block_data
         self._complete = block.last_block
 
     def _our_turn(self) -> list[bytes]:
         if self._sending.acknowledged < len(self._sending.pieces):
             return self._turn()
-        if self._complete or not self._received:
+        if self._complete or not self.received:
             return []
         number = self._sending.sent + 1
-        return [encode(GeneralBlockTransfer(LAST | self.own_window, number, self._received, b""))]
+        return [encode(GeneralBlockTransfer(LAST | self.own_window, number, self.received, b""))]
 
     def _turn(self) -> list[bytes]:
         """The next window of blocks, from behind the last acknowledged one."""
@@ -123,7 +124,7 @@ class BlockTransfer:
         pieces = sending.pieces[first : first + self._peer_window]
         sending.sent = max(sending.sent, first + len(pieces))
         return [
-            encode(GeneralBlockTransfer(self._control(number, first + len(pieces)), number, self._received, piece))
+            encode(GeneralBlockTransfer(self._control(number, first + len(pieces)), number, self.received, piece))
             for number, piece in enumerate(pieces, first + 1)
         ]
 

@@ -56,7 +56,7 @@ from dlms.apdu.short_name import (
     WriteRequest,
     WriteResponse,
 )
-from dlms.codec import Record, decode
+from dlms.codec import Record, decode_behind
 from dlms.errors import DecodeError
 
 APDUS: tuple[type[Record], ...] = (
@@ -126,7 +126,7 @@ def apdu_class(data: bytes) -> type[Record]:
 
 def decode_apdu(data: bytes, *, strict: bool = True) -> Record:
     """Decode any xDLMS APDU.  Raises DecodeError with the offset for anything else."""
-    return decode(apdu_class(data), data, strict=strict)
+    return decode_behind(apdu_class(data), data, strict)
 
 
 __all__ = [

@@ -6,9 +6,12 @@ physical devices as share the line.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import deque
+from collections.abc import Iterator
 
+from dlms.errors import LinkError, LocalProtocolError
 from dlms.framing import (
     Connected,
     Disconnected,
@@ -21,7 +24,7 @@ from dlms.framing import (
     llc,
 )
 from dlms.limits import INACTIVITY_TIMEOUT_S, MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
-from hdlc import Address, Frame, FrameReader, Parameters
+from hdlc import Address, Frame, FrameReader, HdlcError, Parameters
 from hdlc import link as hdlc_link
 from hdlc.link import Link, LinkConfig
 from hdlc.transitions import Role, State
@@ -83,23 +86,30 @@ class HdlcClient:
             retries=retries,
             always_two_octets=True,
         )
-        self.link = Link(Role.PRIMARY, Address(client_sap), Address(server_sap, physical, address_size), config)
+        try:
+            own, peer = Address(client_sap), Address(server_sap, physical, address_size)
+        except HdlcError as fault:
+            raise LocalProtocolError(str(fault)) from fault
+        self.link = Link(Role.PRIMARY, own, peer, config)
         self.input = FrameInput()
         self.segments = 0
         self._events: deque[FramingEvent] = deque()
 
     def connect(self, now: float) -> None:
         """Send SNRM."""
-        self.link.connect(now)
+        with _translated():
+            self.link.connect(now)
         self._drain()
 
-    def send(self, apdu: bytes, now: float) -> None:
+    def send(self, apdu: bytes, now: float, *, reply: bool = True) -> None:
         """Send one APDU, in segments where it does not fit in one frame."""
-        self.link.send(llc.REQUEST + apdu, now)
+        with _translated():
+            self.link.send(llc.REQUEST + apdu, now, reply=reply)
 
     def disconnect(self, now: float) -> None:
         """Send DISC; the peer's answer or its absence ends it."""
-        self.link.disconnect(now)
+        with _translated():
+            self.link.disconnect(now)
         self._drain()
 
     def receive_data(self, data: bytes, now: float) -> None:
@@ -145,6 +155,15 @@ class HdlcClient:
                         self._events.append(Received(apdu))
                 case hdlc_link.Disconnected(reason, by_peer):
                     self._events.append(Disconnected(reason, by_request=not by_peer and reason == "requested"))
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """What the link refuses to do now, as LinkError."""
+    try:
+        yield
+    except HdlcError as fault:
+        raise LinkError(str(fault)) from fault
 
 
 class HdlcServer:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections import deque
 
+from dlms.errors import LocalProtocolError
 from dlms.framing import (
     Connected,
     Disconnected,
@@ -24,6 +25,7 @@ from dlms.limits import INACTIVITY_TIMEOUT_S, MAX_APDU
 HEADER = struct.Struct(">HHHH")
 VERSION = 1
 DEFAULT_PORT = 4059
+MAX_PORT = 0xFFFF
 WINDOW = 16
 
 
@@ -87,6 +89,8 @@ class WrapperClient:
     window = WINDOW
 
     def __init__(self, client_sap: int, server_sap: int, *, datagrams: bool = False) -> None:
+        if not (0 <= client_sap <= MAX_PORT and 0 <= server_sap <= MAX_PORT):
+            raise LocalProtocolError(f"client {client_sap}, server {server_sap}: wrapper ports have 16 bits")
         self.client_sap, self.server_sap = client_sap, server_sap
         self.reader = WrapperReader(datagrams)
         self.foreign = 0
@@ -100,7 +104,7 @@ class WrapperClient:
         self._up = True
         self._events.append(Connected())
 
-    def send(self, apdu: bytes, now: float) -> None:
+    def send(self, apdu: bytes, now: float, *, reply: bool = True) -> None:
         """Queue one APDU."""
         self._out.append(wrap(self.client_sap, self.server_sap, apdu))
 

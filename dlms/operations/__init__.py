@@ -20,7 +20,7 @@ class Request:
     """One APDU to send and the kinds of reply that answer it.
 
     `read_only` requests may be repeated after a timeout; the outcome of others is unknown then.
-    `replies` maps a prefix to the record that it is decoded as; empty means that no reply is due.
+    `replies` are the records that answer it: the first whose prefix fits is what the reply is decoded as.
     """
 
     apdu: Record

@@ -11,11 +11,13 @@ from typing import Any
 
 from dlms.apdu import action, get
 from dlms.apdu import set as set_
+from dlms.apdu.access import AccessRequest
 from dlms.codec import Record, Refusal, encode
 from dlms.enums import Conformance
 from dlms.errors import LocalProtocolError, RemoteProtocolError
 from dlms.limits import MAX_APDU
 from dlms.quirks import Quirk
+from dlms.server.access_service import AccessService
 from dlms.server.action_service import ActionService
 from dlms.server.get_service import GetService
 from dlms.server.objects import Context
@@ -57,6 +59,7 @@ class Services:
             action.ActionRequestWithListAndFirstPblock: action_service.first,
             action.ActionRequestWithPblock: action_service.block,
             action.ActionRequestNextPblock: action_service.next,
+            AccessRequest: AccessService(reach).access,
         }
 
     def answer(self, request: Record) -> Record | None:

@@ -69,7 +69,11 @@ class Associated:
         if reply is None:
             return []
         limit = negotiated.max_send or MAX_APDU
-        return self._blocks.send(reply, limit) if in_blocks or len(reply) > limit else [reply]
+        if in_blocks or (len(reply) > limit and Conformance.GENERAL_BLOCK_TRANSFER in negotiated.conformance):
+            return self._blocks.send(reply, limit)
+        if len(reply) > limit:
+            return [_exception(StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)]
+        return [reply]
 
     def _serve(self, data: bytes, services: Services) -> bytes | None:
         request = decode_apdu(data)
