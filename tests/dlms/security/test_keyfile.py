@@ -1,0 +1,136 @@
+"""The key file: read only when private, never showing a value."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dlms.security import agreement, points
+from dlms.security.keyfile import DeviceKeys, KeyFile, KeyFileError
+from dlms.security.keys import KeyMaterialError, KeySet, Secret
+from dlms.security.store import PrivateFileError, write_private
+from dlms.security.suite import SUITE_0, SUITE_1, SUITE_2, SecurityControl
+
+KEY = "c0ffee00c0ffee11c0ffee22c0ffee33"
+TITLE = "4d4d4d0000bc614e"
+FULL = {
+    "suite": 1,
+    "system_title": TITLE,
+    **{
+        name: f"{number:02x}" * 16
+        for number, name in enumerate(("encryption", "broadcast", "authentication", "master", "dedicated"))
+    },
+    "signing_key": "11" * 32,
+    "agreement_key": "22" * 32,
+    "secret": "3132333435363738",
+}
+
+
+def text(devices: object, **changes: object) -> str:
+    return json.dumps({"format": "dlms-meters keys", "version": 1, "devices": devices} | changes)
+
+
+def test_round_trip_through_a_file(tmp_path: Path):
+    file = tmp_path / "keys.json"
+    KeyFile.parse(text({"a": FULL, "b": {}})).save(file)
+    loaded = KeyFile.load(file)
+    assert set(loaded.devices) == {"a", "b"}
+    assert loaded["b"] == DeviceKeys(KeySet(), SUITE_0)
+    device = loaded["a"]
+    assert device.suite is SUITE_1
+    assert device.system_title == bytes.fromhex(TITLE)
+    assert device.keys == KeySet(*(bytes([number]) * 16 for number in range(5)))
+    assert (device.signing_key, device.agreement_key) == (Secret(b"\x11" * 32), Secret(b"\x22" * 32))
+    assert device.secret == Secret(b"12345678")
+    assert json.loads(loaded.text()) == json.loads(text({"a": FULL, "b": {"suite": 0}}))
+
+
+def test_files_are_made_private_and_not_replaced_unasked(tmp_path: Path):
+    file = tmp_path / "keys.json"
+    keys = KeyFile({"a": DeviceKeys(KeySet(bytes.fromhex(KEY)))})
+    keys.save(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(PrivateFileError, match="exists"):
+        keys.save(file)
+    keys.devices["b"] = DeviceKeys(KeySet(), SUITE_2)
+    keys.save(file, replace=True)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert KeyFile.load(file)["b"].suite is SUITE_2
+
+
+def test_a_file_that_others_can_read_is_refused(tmp_path: Path):
+    file = tmp_path / "keys.json"
+    write_private(file, text({"a": {"encryption": KEY}}).encode())
+    file.chmod(0o644)
+    with pytest.raises(PrivateFileError, match="0644") as refusal:
+        KeyFile.load(file)
+    assert KEY not in str(refusal.value)
+
+
+def test_provider_works_with_these_keys():
+    device = KeyFile.parse(text({"a": FULL}))["a"]
+    provider = device.provider()
+    body = provider.protect(b"text", SecurityControl.parse(0x31), device.system_title, 1)
+    assert provider.unprotect(body, device.system_title).plaintext == b"text"
+    assert len(provider.sign(b"")) == 64
+    peer = points.public_octets(points.private_key(Secret(b"\x33" * 32), SUITE_1).public_key(), SUITE_1)
+    own = points.private_key(Secret(b"\x22" * 32), SUITE_1)
+    titles = device.system_title, bytes(8)
+    assert provider.agree(peer, *titles) == agreement.agree(own, peer, SUITE_1, *titles)
+
+
+def test_an_empty_file_is_a_file():
+    assert KeyFile.parse(KeyFile().text()).devices == {}
+
+
+def test_lookups():
+    keys = KeyFile.parse(text({"a": FULL, "b": {}}))
+    assert keys.by_title(bytes.fromhex(TITLE)) is keys["a"]
+    assert keys.by_title(bytes(8)) is None
+    with pytest.raises(KeyMaterialError, match="no device 'c'"):
+        _ = keys["c"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "not JSON"),
+        (KEY, "not JSON"),
+        (b"\xff\xfe\xff", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "not JSON"),
+        (text({}, format="other"), "not JSON"),
+        (text({}, version=2), "version 1"),
+        (text([]), "no devices"),
+        (text({"a": KEY}), "'a' is not an object"),
+        (text({"a": {"encription": KEY}}), "unknown field 'encription'"),
+        (text({"a": {"encryption": KEY + "0"}}), "encryption is not hex"),
+        (text({"a": {"encryption": 12}}), "encryption is not hex"),
+        (text({"a": {"encryption": None}}), "encryption is not hex"),
+        (text({"a": {"encryption": KEY[:-2]}}), "15 octets; security suite 0 wants 16"),
+        (text({"a": {"dedicated": KEY, "suite": 2}}), "16 octets; security suite 2 wants 32"),
+        (text({"a": {"suite": 3}}), "suite 3 is not defined"),
+        (text({"a": {"suite": "0"}}), "suite -1"),
+        (text({"a": {"suite": True}}), "suite -1"),
+        (text({"a": {"system_title": TITLE[:-2]}}), "8 octets, this one 7"),
+        (text({"a": {"system_title": "xx"}}), "system_title is not hex"),
+        (text({"a": {"system_title": 5}}), "system_title is not hex"),
+        (text({"a": {}})[:-2] + ', "a": {"encryption": "' + KEY + '"}}}', "each name once"),
+        (text({"a": {"encryption": KEY}}).replace(f'"{KEY}"', f'"{KEY}", "encryption": "{KEY}"'), "each name once"),
+    ],
+)
+def test_bad_files_are_refused_and_not_quoted(content, reason):
+    with pytest.raises(KeyFileError, match=reason) as refusal:
+        KeyFile.parse(content)
+    chain = [refusal.value, refusal.value.__cause__, refusal.value.__context__]
+    for link in chain:
+        assert "c0ffee" not in f"{link!r} {vars(link) if link else ''}".lower()
+
+
+def test_nothing_shows_a_value():
+    keys = KeyFile.parse(text({"a": {"encryption": KEY, "secret": KEY}}))
+    for shown in (repr(keys), repr(keys["a"]), repr(keys["a"].provider()), repr(keys.devices)):
+        assert "c0ffee" not in shown.lower()
+        assert repr(bytes.fromhex(KEY))[2:-1] not in shown
