@@ -1,4 +1,4 @@
-"""A blocking driver: one session over one medium, until the medium ends.  The only server module that reads a clock."""
+"""The blocking driver of a server: one session over one medium, until the medium ends."""
 
 from __future__ import annotations
 
