@@ -1,0 +1,92 @@
+"""A vectorised measurement engine: from what happens on the wires to what revenue meters show, one or a million.
+
+It knows no protocol.  Start with `Engine`; `Config` says what kind of meters they are, a `Source` (see
+`meters.scenario`) what they measure, `Quantity` names what to read.
+"""
+
+from __future__ import annotations
+
+from meters.engine.block import Block, Input, Source
+from meters.engine.commands import (
+    BillingStop,
+    Command,
+    CountPulses,
+    EraseLog,
+    LogName,
+    MoveBreaker,
+    PhaseOutage,
+    PowerFail,
+    ResetTrip,
+    SetClockOffset,
+    SetControl,
+    SetInput,
+    SetPeriod,
+    SetPowerThreshold,
+    SetTariff,
+    TopUp,
+)
+from meters.engine.config import Config, LogSpec, NoLoad, default_logs
+from meters.engine.control import BreakerState, ControlSettings
+from meters.engine.engine import Engine, LogView
+from meters.engine.errors import EngineError
+from meters.engine.events import Event, EventKind, Flag, Logger
+from meters.engine.fleet import Checkpoints, Fleet, ShardResult, Sink
+from meters.engine.power_quality import Thresholds
+from meters.engine.quality import VoltageLimits
+from meters.engine.quantity import Kind, Measurand, Quantity
+from meters.engine.ring import Rows
+from meters.engine.schedule import NEVER, Every, Unit
+from meters.engine.tariff import Switch, TariffPlan
+from meters.engine.wiring import Summation, Wiring
+
+__all__ = [
+    "Block",
+    "BillingStop",
+    "BreakerState",
+    "Checkpoints",
+    "Command",
+    "Config",
+    "ControlSettings",
+    "CountPulses",
+    "Engine",
+    "EngineError",
+    "EraseLog",
+    "Event",
+    "EventKind",
+    "Every",
+    "Flag",
+    "Fleet",
+    "Input",
+    "Kind",
+    "LogName",
+    "LogSpec",
+    "LogView",
+    "Logger",
+    "Measurand",
+    "MoveBreaker",
+    "NEVER",
+    "NoLoad",
+    "PhaseOutage",
+    "PowerFail",
+    "Quantity",
+    "ResetTrip",
+    "Rows",
+    "SetClockOffset",
+    "SetControl",
+    "SetInput",
+    "SetPeriod",
+    "SetPowerThreshold",
+    "SetTariff",
+    "ShardResult",
+    "Sink",
+    "Source",
+    "Summation",
+    "Switch",
+    "TariffPlan",
+    "Thresholds",
+    "TopUp",
+    "Unit",
+    "VoltageLimits",
+    "Wiring",
+    "default_logs",
+]

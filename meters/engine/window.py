@@ -1,0 +1,146 @@
+"""A window: what the source says about a stretch of time, made ready to be summed exactly over any part of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meters.engine.block import Block, first_steps
+from meters.engine.control import BreakerState, Control
+from meters.engine.energy import Doubles, Powers, check_exact, total_channels, vector_powers
+from meters.engine.errors import EngineError
+from meters.engine.quantity import MICRO_EXPONENT, Ints
+from meters.engine.state import State
+from meters.engine.wiring import Summation
+
+_MICRO = 10.0**MICRO_EXPONENT
+_MAX_HZ = 1e6
+_ORDINARY_VA = 1e5
+"""Per element: so little is exact in every window, and needs no closer look."""
+
+
+def check_block(block: Block) -> None:
+    """Refuse, before anything has changed, values that no meter could measure."""
+    steps = block.active_w.shape[1]
+    for name in ("active_w", "reactive_var", "voltage_v", "current_a"):
+        check_exact(getattr(block, name), steps, name)
+    if block.voltage_v.max() * block.current_a.max() > _ORDINARY_VA:
+        check_exact(block.voltage_v * block.current_a, steps, "apparent power")
+    frequency_hz = np.asarray(block.frequency_hz)
+    if not 0 <= frequency_hz.min() <= frequency_hz.max() < _MAX_HZ:
+        raise EngineError(f"frequencies of {frequency_hz.min()}..{frequency_hz.max()} Hz")
+
+
+class Window:
+    """The inputs of a tile from now to `stop_s`, checked, gated and rounded to whole micro-units."""
+
+    def __init__(self, state: State, stop_s: int) -> None:
+        self.state, self.start_s = state, state.now_s
+        block = state.source.block(state.now_s, stop_s, state.config.step_s, state.numbers)
+        steps = (stop_s - state.now_s) // state.config.step_s
+        expected = (state.config.wiring.elements, steps, len(state.numbers))
+        if block.active_w.shape != expected:
+            raise EngineError(f"the source gave {block.active_w.shape} from {state.now_s} on, expected {expected}")
+        check_block(block)
+        self.breakers: dict[int, BreakerState] = {}
+        """What the breakers do at the end of the window."""
+        if state.control is not None:
+            block = self._controlled(block, state.control)
+        self.steps = block.active_w.shape[1]
+        self.stop_s = state.now_s + self.steps * state.config.step_s
+        self.inputs = block.inputs
+        self.frequency_hz = np.broadcast_to(np.asarray(block.frequency_hz, np.float64), block.active_w.shape[1:])
+        self.voltage_uv = self._voltage(block)
+        self.measured_v = self.voltage_uv / _MICRO if state.detectors else self.voltage_uv
+        self.supply, self.flags, self.changes = state.supervision.window(self.voltage_uv)
+        self.current_ua = np.rint(np.multiply(block.current_a, _MICRO, dtype=np.float64))
+        self.phases = self._powers(block)
+        vector = state.config.summation is Summation.SUM_VECTOR
+        self.vector = vector_powers(self.phases) if vector else None
+
+    def _controlled(self, block: Block, control: Control) -> Block:
+        """The block without the loads behind open breakers, up to the step in which a breaker moves."""
+        if not control.closed.all():
+            off = np.where(control.closed, 1.0, 0.0)
+            powers = (block.active_w * off, block.reactive_var * off)
+            block = replace(block, active_w=powers[0], reactive_var=powers[1], current_a=block.current_a * off)
+        if control.idle:
+            return block
+        arrays = (np.multiply(a, _MICRO, dtype=np.float64) for a in (block.current_a, block.active_w))
+        count, self.breakers = control.window(self._voltage(block), *arrays)
+        return block if count == block.active_w.shape[1] else first_steps(block, count)
+
+    def _voltage(self, block: Block) -> Doubles:
+        voltage_uv = np.rint(np.multiply(block.voltage_v, _MICRO, dtype=np.float64))
+        connected = self.state.connected
+        return voltage_uv if connected.all() else voltage_uv * connected[:, None, :]
+
+    def _powers(self, block: Block) -> Powers:
+        """P, Q, S in whole micro-units: nothing on a cut-off phase, without supply, or below the no-load limits."""
+        limits = self.state.config.no_load
+        dead = self._dead()
+        current_ok = self.current_ua >= limits.current_a * _MICRO
+        if dead is not None:
+            current_ok &= ~dead
+            self.current_ua = np.where(dead, 0.0, self.current_ua)
+        stack = np.empty((4, *self.voltage_uv.shape))
+        for micro, power in zip(stack, (block.active_w, block.reactive_var), strict=False):
+            np.multiply(power, _MICRO, out=micro)
+            np.rint(micro, out=micro)
+            np.copyto(micro, 0.0, where=~current_ok | (np.abs(micro) < limits.active_w * _MICRO))
+        np.divide(self.current_ua, _MICRO, out=stack[3])
+        stack[3] *= self.voltage_uv
+        np.rint(stack[3], out=stack[3])
+        np.copyto(stack[3], 0.0, where=~current_ok)
+        return Powers(stack)
+
+    def _dead(self) -> NDArray[np.bool_] | None:
+        """(element, time, meter): where nothing can be measured; None for nowhere."""
+        connected = self.state.connected
+        cut = None if connected.all() else np.broadcast_to(~connected[:, None, :], self.voltage_uv.shape)
+        if self.supply is None:
+            return cut
+        off = np.broadcast_to(~self.supply, self.voltage_uv.shape)
+        self.voltage_uv = np.where(off, 0.0, self.voltage_uv)
+        return off if cut is None else off | cut
+
+    def sums(self, first: int, last: int) -> Ints:
+        """(channel, whole | element, meter) over steps [first, last), in micro-units times steps."""
+        phases = self.phases.channels(first, last)
+        if self.vector is not None:
+            total = self.vector.channels(first, last)[:, 0]
+        else:
+            total = total_channels(phases, self.state.config.summation or Summation.PER_PHASE)
+        return np.concatenate([total[:, None], phases], axis=1)
+
+    def stretch(self, first: int, last: int) -> None:
+        """Let the meters live through steps [first, last), between two cuts."""
+        state, step_s = self.state, self.state.config.step_s
+        power_uws = self.sums(first, last) * step_s
+        state.energy.add(power_uws, state.tariff)
+        elapsed_s = (last - first) * step_s
+        powered_s: Ints | int = elapsed_s
+        if self.supply is not None:
+            powered_s = self.supply[first:last].sum(axis=0) * step_s
+        state.powered_s += powered_s
+        voltage_uvs = self.voltage_uv[:, first:last].sum(axis=1).astype(np.int64) * step_s
+        current_uas = self.current_ua[:, first:last].sum(axis=1).astype(np.int64) * step_s
+        for log in state.logs.values():
+            if log.interval is not None:
+                log.interval.add(power_uws, voltage_uvs, current_uas, powered_s, elapsed_s)
+            if self.flags is not None:
+                log.raise_flags(np.bitwise_or.reduce(self.flags[first:last], axis=0))
+        if self.supply is not None:
+            state.has_supply = self.supply[last - 1].copy()
+        state.now_s = self.start_s + last * step_s
+
+    def show(self, step: int) -> None:
+        """Make a step's values the instantaneous ones."""
+        state = self.state
+        state.instant_uw = self.sums(step, step + 1)
+        state.instant_uv = self.voltage_uv[:, step].astype(np.int64)
+        state.instant_ua = self.current_ua[:, step].astype(np.int64)
+        frequency = np.rint(self.frequency_hz[step] * _MICRO).astype(np.int64)
+        state.instant_uhz = frequency if self.supply is None else np.where(self.supply[step], frequency, 0)

@@ -1,0 +1,92 @@
+"""Scenarios: plausible households, faults where they belong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from meters.engine import EngineError, Input, Wiring
+from meters.scenario import Appliance, Constant, Fault, FaultKind, Faults, Household, keys, smooth, uniform
+from tests.meters.engine.reference import START_S
+
+DAY_S = 86_400
+
+
+def daily_kwh(household: Household, meters: int = 40) -> np.ndarray:
+    block = household.block(START_S, START_S + 3 * DAY_S, 60, range(meters))
+    return block.active_w.sum(axis=(0, 1)) / 60_000 / 3
+
+
+def test_random_numbers_are_uniform_and_independent_of_their_neighbours():
+    values = uniform(keys(1, range(50), 0), np.arange(2000))
+    assert abs(values.mean() - 0.5) < 0.005
+    assert abs(np.histogram(values, 10, (0, 1))[0] / values.size - 0.1).max() < 0.004
+    flat = values - 0.5
+    assert abs((flat[1:] * flat[:-1]).mean()) < 0.002
+    assert abs((flat[:, 1:] * flat[:, :-1]).mean()) < 0.002
+    assert not np.array_equal(values, uniform(keys(2, range(50), 0), np.arange(2000)))
+
+
+def test_smooth_lines_go_through_their_knots():
+    key = keys(3, range(2), 1)
+    line = smooth(key, np.arange(0, 1000, 10), 100)
+    assert np.allclose(line[::10], uniform(key, np.arange(10)))
+    assert np.abs(np.diff(line, axis=0)).max() <= 0.1
+
+
+def test_households_use_a_plausible_amount_and_most_in_the_evening():
+    use = daily_kwh(Household(7))
+    assert 5 < use.mean() < 40
+    assert use.std() > 0.5
+    block = Household(7).block(START_S, START_S + 3 * DAY_S, 60, range(40))
+    by_hour = block.active_w.sum(axis=(0, 2)).reshape(3, 24, 60).mean(axis=(0, 2))
+    assert by_hour[16:21].mean() > 2 * by_hour[0:5].mean()
+    assert 200 < np.median(block.voltage_v) < 240
+
+
+def test_voltage_drops_strike_one_phase_for_five_seconds():
+    block = Household(7, drops_per_day=24 * 60).block(START_S, START_S + 3600, 1, range(4))
+    low = block.voltage_v < 190
+    assert low.any(axis=0).sum(axis=0).tolist() == [5, 5, 5, 5]
+    assert low.any(axis=1).sum(axis=0).tolist() == [1, 1, 1, 1]
+    assert block.voltage_v.min() > 160
+
+
+def test_photovoltaics_feed_in_at_noon_only():
+    block = Household(7, photovoltaics_w=8000).block(START_S + 180 * DAY_S, START_S + 181 * DAY_S, 60, range(20))
+    total_w = block.active_w.sum(axis=0)
+    assert np.median(total_w[11 * 60]) < -1000
+    assert total_w[:60].min() > 0
+
+
+def test_faults_hit_their_steps_meters_and_phases():
+    source = Faults(
+        Constant(1000.0, 100.0),
+        (
+            Fault(FaultKind.SAG, START_S + 5, START_S + 7, meter=1, phase=2, level=0.6),
+            Fault(FaultKind.COVER, START_S + 6, START_S + 9),
+            Fault(FaultKind.POWER_FAIL, START_S + 50, START_S + 51),
+        ),
+    )
+    block = source.block(START_S, START_S + 10, 1, range(3))
+    hit = np.argwhere(block.voltage_v < 229)
+    assert hit.tolist() == [[1, 5, 1], [1, 6, 1]]
+    assert block.voltage_v[1, 5, 1] == pytest.approx(138)
+    assert block.active_w[1, 5, 1] == pytest.approx(360)
+    assert block.inputs is not None
+    assert np.argwhere(block.inputs[:, 0] == Input.COVER).ravel().tolist() == [6, 7, 8]
+    assert source.block(START_S + 10, START_S + 20, 1, range(3)).inputs is None
+
+
+def test_constant_takes_a_value_for_each_element_and_meter():
+    block = Constant(np.array([[1.0, 2.0, 3.0]]), wiring=Wiring.ONE_PHASE).block(0, 5, 1, range(1, 3))
+    assert block.active_w[0, 4].tolist() == [2.0, 3.0]
+
+
+def test_nonsense_is_refused():
+    with pytest.raises(EngineError, match="never happens"):
+        Fault(FaultKind.MAGNET, 5, 5)
+    with pytest.raises(EngineError, match="its phase"):
+        Fault(FaultKind.PHASE_LOSS, 0, 5)
+    with pytest.raises(EngineError, match="hourly"):
+        Appliance(1.0, 10, 5, (0.0,) * 24)
