@@ -1,0 +1,3 @@
+"""Kamstrup's electricity meters as data."""
+
+from __future__ import annotations
