@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from dlms.media import Medium
-from dlms.server.session import Close, Session
+from dlms.server.session import Session
 
 
-def serve(session: Session, medium: Medium, clock: Callable[[], float] = time.monotonic) -> None:
-    """Serve until the peer hangs up or the session wants to close.  Raises LinkError when the medium fails."""
-    while True:
+def serve(session: Session, medium: Medium, lock: AbstractContextManager[object] | None = None) -> None:
+    """Serve until the session wants to close the medium.
+
+    `lock` is held while the session works, where several sessions share devices.  Raises LinkError when the peer hangs up
+    or the medium fails.
+    """
+    lock = nullcontext() if lock is None else lock
+    while session.next_event() is None:
         due = session.next_timeout()
-        data = medium.receive(None if due is None else max(0.0, due - clock()))
-        if data:
-            session.receive_data(data, clock())
-        session.handle_timeout(clock())
-        for piece in session.data_to_send():
+        data = medium.receive(None if due is None else max(0.0, due - time.monotonic()))
+        with lock:
+            if data:
+                session.receive_data(data, time.monotonic())
+            session.handle_timeout(time.monotonic())
+            pieces = session.data_to_send()
+        for piece in pieces:
             medium.send(piece)
-        while (event := session.next_event()) is not None:
-            if isinstance(event, Close):
-                return

@@ -142,19 +142,10 @@ class Running:
 
     def _serve(self, url: str, medium: Medium) -> None:
         """One connection, until the client hangs up (LinkError) or its framing cannot be followed any further."""
+        from dlms.serve import serve
         from dlms.server import Session
 
-        session = Session(self._devices, self._framing(url))
-        while session.next_event() is None:
-            due = session.next_timeout()
-            data = medium.receive(None if due is None else max(0.0, due - time.monotonic()))
-            with self.lock:
-                if data:
-                    session.receive_data(data, time.monotonic())
-                session.handle_timeout(time.monotonic())
-                out = session.data_to_send()
-            for piece in out:
-                medium.send(piece)
+        serve(Session(self._devices, self._framing(url)), medium, self.lock)
 
 
 def run(
