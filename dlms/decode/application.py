@@ -1,0 +1,274 @@
+"""From octets to APDUs and values: LLC, xDLMS and ACSE APDUs, what they carry inside, and bare Data."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from dlms import data as cosem_data
+from dlms.acse import ACSE, Aare, Aarq, BerRecord, Rlre, Rlrq, decode_acse
+from dlms.apdu import BY_PREFIX, decode_apdu
+from dlms.apdu.block_transfer import GeneralBlockTransfer
+from dlms.apdu.gateway import GatewayRequest, GatewayResponse
+from dlms.apdu.notification import DataNotification, UntaggedPush
+from dlms.apdu.protected import GeneralSigning, ServiceCiphered
+from dlms.codec import Record, TaggedTime, encode
+from dlms.cosem_time import ANY, ANY_YEAR, NO_DEVIATION, NO_STATUS, DateTime
+from dlms.decode.blocks import Blocks
+from dlms.decode.ciphering import ENVELOPES, Envelope, Opened, expected_tag, open_envelope
+from dlms.decode.hdlc_fields import LLC
+from dlms.decode.keys import Keys
+from dlms.decode.tree import PLAINTEXT, REASSEMBLED, Layer, Piece, Reading, counted
+from dlms.errors import DecodeError, LocalProtocolError, SecurityError
+
+MAX_NESTING = 8
+"""APDUs within APDUs: gateway, signature, ciphering, blocks."""
+
+KEEPS_SECRETS = (b"\x60", b"\x01\x01")
+"""How APDUs begin that may hold a password or a key: AARQ, and an initiate-request with a dedicated key."""
+
+
+@dataclasses.dataclass(slots=True)
+class Application:
+    """Reads APDUs into one `Reading`; `sender` tells apart whose blocks belong together."""
+
+    reading: Reading
+    keys: Keys
+    verify: bool = True
+    strict: bool = False
+    sender: str = ""
+    blocks: dict[str, tuple[Blocks, dict[str, Any]]] = dataclasses.field(default_factory=dict)
+
+    def content(self, piece: Piece, carrier: dict[str, Any]) -> None:
+        """What a frame carries: LLC and APDU, or just an APDU; octets with a note where it is neither."""
+        try:
+            if piece.data[:3] in LLC:
+                self.llc(piece)
+            else:
+                self.apdu(piece)
+        except DecodeError as fault:
+            inside = piece.part(3) if piece.data[:3] in LLC else piece
+            layer = Layer.of("octets", inside, {"octets": inside.data.hex()})
+            layer.notes.append(f"no APDU: {told(fault, inside.data)}")
+            self.reading.layers.append(layer)
+            self.reading.carriers.append(carrier)
+
+    def llc(self, piece: Piece) -> None:
+        """LLC octets and the APDU behind them.  Raises DecodeError when it is none."""
+        if piece.data[:3] not in LLC:
+            raise DecodeError("no LLC octets E6 E6 00 or E6 E7 00", piece.data, 0)
+        names = ("destination_lsap", "source_lsap", "quality")
+        self.reading.layers.append(Layer.of("llc", piece.part(0, 3), dict(zip(names, piece.data[:3], strict=True))))
+        self.apdu(piece.part(3))
+
+    def apdu(self, piece: Piece, depth: int = 0) -> None:
+        """One APDU and everything inside.  Raises DecodeError when the octets are none, having added nothing."""
+        strict = self.strict and depth == 0
+        record = decode_record(piece.data, strict=strict)
+        layer = Layer.of("apdu", piece, fields_of(record))
+        layer.notes += notes_on(record, piece.data)
+        self.reading.layers.append(layer)
+        self._inside(record, piece, layer, depth)
+
+    def finish(self) -> None:
+        """Take account of transfers that have not ended."""
+        for blocks, last in self.blocks.values():
+            if blocks.data:
+                self.reading.layers[-1].notes.append(f"a transfer has not ended: {counted(len(blocks.data), 'block')}")
+                self.reading.values.append(last)
+        self.blocks.clear()
+
+    def _inside(self, record: Record, piece: Piece, layer: Layer, depth: int) -> None:
+        match record:
+            case Aarq() | Aare() | Rlrq() | Rlre():
+                self._user_information(record, layer)
+                self.reading.values.append(layer.fields)
+            case GatewayRequest() | GatewayResponse():
+                self._nested(piece.part(len(piece.data) - len(record.apdu)), layer, depth)
+            case GeneralSigning():
+                layer.notes.append("the signature was not checked")
+                self._nested(Piece(record.content, 0, PLAINTEXT), layer, depth)
+            case GeneralBlockTransfer():
+                self._block(record, layer, depth)
+            case _ if isinstance(record, ENVELOPES):
+                self._envelope(record, layer, depth)
+            case _:
+                self.reading.values.append(layer.fields)
+
+    def _nested(self, piece: Piece, layer: Layer, depth: int) -> None:
+        """The APDU inside another; when it is none, the outer one is as far as it goes, and that is an error."""
+        try:
+            if depth >= MAX_NESTING:
+                raise DecodeError(f"APDUs nested more than {MAX_NESTING} deep")
+            self.apdu(piece, depth + 1)
+        except DecodeError as fault:
+            self.reading.fail(layer, f"inside {layer.fields['apdu']}: {told(fault, piece.data)}")
+
+    def _envelope(self, envelope: Envelope, layer: Layer, depth: int) -> None:
+        opened = self._opened(envelope, layer.fields, layer, ())
+        if opened is None or opened.plaintext is None:
+            self.reading.values.append(layer.fields)
+        else:
+            self._nested(Piece(opened.plaintext, 0, PLAINTEXT), layer, depth)
+
+    def _opened(
+        self, envelope: Envelope, fields: dict[str, Any], layer: Layer, titles: tuple[bytes, ...]
+    ) -> Opened | None:
+        """What `open_envelope` says, put into `fields`; None, and the reading failed, where the protection is wrong."""
+        try:
+            opened = open_envelope(envelope, self.keys, titles or self.keys.candidates(), self.verify)
+            if opened.plaintext is not None:
+                check_tag(envelope, opened.plaintext)
+        except SecurityError as fault:
+            self.reading.fail(layer, f"{name_of(envelope)}: {fault}")
+            return None
+        if opened.note is not None:
+            layer.notes.append(opened.note)
+        if opened.plaintext is None:
+            self.reading.encrypted = fields["encrypted"] = True
+        else:
+            self.reading.tag_checked(opened.verified)
+            fields |= {"tag_verified": opened.verified, "plaintext": opened.plaintext.hex()}
+        return opened
+
+    def _user_information(self, record: Aarq | Aare | Rlrq | Rlre, layer: Layer) -> None:
+        """Replace the octets of user-information by what they say."""
+        octets = record.user_information
+        if octets is None:
+            return
+        try:
+            inner = decode_record(octets, strict=False)
+        except DecodeError as fault:
+            layer.fields["user_information"] = {"octets": octets.hex()}
+            layer.notes.append(f"user-information: {fault.what}")
+            return
+        fields = fields_of(inner)
+        layer.fields["user_information"] = fields
+        layer.notes += [f"user-information: {note}" for note in notes_on(inner, octets)]
+        if isinstance(inner, ServiceCiphered):
+            self._ciphered_information(inner, fields, layer, _sender_title(record))
+
+    def _ciphered_information(
+        self, inner: ServiceCiphered, fields: dict[str, Any], layer: Layer, titles: tuple[bytes, ...]
+    ) -> None:
+        opened = self._opened(inner, fields, layer, titles)
+        if opened is None or opened.plaintext is None:
+            return
+        try:
+            plain = decode_record(opened.plaintext, strict=False)
+        except DecodeError as fault:
+            self.reading.fail(layer, f"inside {name_of(inner)}: {fault.what}")
+            return
+        fields["plaintext_apdu"] = fields_of(plain)
+
+    def _block(self, block: GeneralBlockTransfer, layer: Layer, depth: int) -> None:
+        blocks = self.blocks.setdefault(self.sender, (Blocks(), layer.fields))[0]
+        refused = blocks.add(block)
+        if refused is not None:
+            layer.notes.append(refused)
+            if not blocks.data:
+                self.reading.values.append(layer.fields)
+            return
+        self.blocks[self.sender] = blocks, layer.fields
+        if block.last_block:
+            count, joined = len(blocks.data), Piece(blocks.joined(), 0, REASSEMBLED)
+            del self.blocks[self.sender]
+            if not joined.data:
+                self.reading.values.append(layer.fields)
+                return
+            self.reading.layers.append(Layer.of("reassembled", joined, {"blocks": count, "octets": joined.data.hex()}))
+            self._nested(joined, layer, depth)
+
+
+def decode_record(data: bytes, *, strict: bool) -> Record:
+    """Any APDU, of xDLMS or ACSE.  Raises DecodeError."""
+    return decode_acse(data, strict=strict) if data[:1] and data[0] in ACSE else decode_apdu(data, strict=strict)
+
+
+def starts_apdu(data: bytes) -> bool:
+    """Whether an APDU begins with these octets.  LLC octets, which a gateway APDU might have too, are none."""
+    known = data[:1] and (data[0] in ACSE or data[:1] in BY_PREFIX or data[:2] in BY_PREFIX)
+    return bool(known) and data[:3] not in LLC
+
+
+def name_of(record: Record) -> str:
+    """The standard's name of an APDU."""
+    return record.name if isinstance(record, ServiceCiphered) else record.wire_name()
+
+
+def fields_of(record: Record) -> dict[str, Any]:
+    """Name and fields of an APDU; those of a push message's date-time opened.  An APDU inside another is left out."""
+    fields = {"apdu": name_of(record), **{name: value for name, value in record.to_json().items() if name != "apdu"}}
+    if isinstance(record, DataNotification) and record.date_time:
+        fields["date_time_fields"] = date_time_fields(record.date_time)
+    if isinstance(record, DataNotification) and isinstance(record.body, UntaggedPush):
+        # The collections of captures list such a push beside the head; nothing trails it, or the codec had refused it.
+        fields |= {**fields.pop("body"), "trailing": ""}
+    return fields
+
+
+def class_name(data: bytes) -> str | None:
+    """The name of the APDU that `data` begins like, None when that is not known."""
+    found = ACSE.get(data[0]) if data else None
+    other = found or BY_PREFIX.get(data[:2]) or BY_PREFIX.get(data[:1])
+    if other is ServiceCiphered:
+        return ServiceCiphered(data[0], b"").name
+    return None if other is None else other.wire_name()
+
+
+def notes_on(record: Record, data: bytes) -> list[str]:
+    """What is unusual about an APDU: its meaning, a known deviation, or an encoding that is not the shortest."""
+    notes = record.problems()
+    if isinstance(record, DataNotification):
+        if isinstance(record.date_time, TaggedTime):
+            notes.append("the date-time is a tagged octet-string (09 0C) where a bare length is due")
+        if isinstance(record.body, UntaggedPush):
+            notes.append("the attribute descriptors of the body have no Data tags")
+    try:
+        canonical = encode(record) == data
+    except LocalProtocolError as fault:
+        return [*notes, f"decoded, but not encodable again: {fault}"]
+    return notes if canonical else [*notes, "not the canonical encoding, such as lengths that are longer than needed"]
+
+
+def check_tag(envelope: Envelope, plaintext: bytes) -> None:
+    """The APDU inside must be the service that the envelope names.  Raises SecurityError."""
+    wanted = expected_tag(envelope)
+    if wanted is not None and plaintext[:1] != bytes((wanted,)):
+        found = plaintext[:1].hex() or "nothing"
+        raise SecurityError(f"an APDU {wanted:02x} is announced, and {found} is inside")
+
+
+def told(fault: DecodeError, data: bytes) -> str:
+    """A fault in words; without the octets around it where they may be those of a password or a key."""
+    if not data[3 if data[:3] in LLC else 0 :].startswith(KEEPS_SECRETS):
+        return str(fault)
+    return fault.what if fault.offset is None else f"{fault.what} at offset {fault.offset}"
+
+
+def date_time_fields(octets: bytes) -> dict[str, int | None]:
+    """The fields of a date-time, None for what is not specified."""
+    time = DateTime(bytes(octets))
+    shown: dict[str, int | None] = {"year": None if time.year == ANY_YEAR else time.year}
+    octet_fields = {"month": time.month, "day": time.day, "weekday": time.day_of_week}
+    octet_fields |= {"hour": time.hour, "minute": time.minute, "second": time.second, "hundredths": time.hundredths}
+    shown |= {name: None if value == ANY else value for name, value in octet_fields.items()}
+    shown["deviation"] = None if time.deviation == NO_DEVIATION else time.deviation
+    shown["status"] = None if time.status == NO_STATUS else time.status
+    return shown
+
+
+def read_data(piece: Piece, reading: Reading) -> None:
+    """One bare Data value.  Raises DecodeError when the octets are none."""
+    shown = cosem_data.to_json(cosem_data.decode(piece.data))
+    reading.layers.append(Layer.of("data", piece, shown))
+    reading.values.append(shown)
+
+
+def _sender_title(record: BerRecord) -> tuple[bytes, ...]:
+    title = None
+    if isinstance(record, Aarq):
+        title = record.calling_ap_title
+    elif isinstance(record, Aare):
+        title = record.responding_ap_title
+    return () if title is None else (title,)
