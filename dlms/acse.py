@@ -140,7 +140,7 @@ class BerRecord(Record):
         size, start = decode_length(buf, pos)
         content, end = take(buf, start, size)
         values: list[Any] = [None] * len(cls.layout)
-        places, at, last = _places(cls), 0, -1
+        places, at, last = _places(cls), 0, -1  # type: ignore[arg-type]  # a class is hashable
         while at < size:
             place = places.get(content[at], -1)
             if place <= last:

@@ -12,6 +12,13 @@ import enum
 from dlms import apdu as services
 from dlms.acse import Aare, Aarq, Rlre, Rlrq
 from dlms.apdu.get import GetResponseListRaw, GetResponseRaw
+from dlms.apdu.short_name import (
+    BlockNumberAccess,
+    ParameterizedAccess,
+    ReadDataBlockAccess,
+    ReadResponseRaw,
+    WriteDataBlockAccess,
+)
 from dlms.codec import Record
 from dlms.enums import ApplicationContext, AssociationResult, Conformance, Mechanism
 from dlms.errors import DlmsError, LocalProtocolError, RemoteProtocolError
@@ -115,6 +122,34 @@ NEEDS: dict[type[Record], Conformance] = {
     services.AccessRequest: _C.ACCESS,
 }
 
+# A variable of a service with short names -> the conformance bits that it needs.
+VARIABLE_NEEDS: dict[type[Record], Conformance] = {
+    ParameterizedAccess: _C.PARAMETERIZED_ACCESS,
+    BlockNumberAccess: _C.BLOCK_TRANSFER_WITH_GET_OR_READ,
+    ReadDataBlockAccess: _C.BLOCK_TRANSFER_WITH_GET_OR_READ,
+    WriteDataBlockAccess: _C.BLOCK_TRANSFER_WITH_SET_OR_WRITE,
+}
+
+_SHORT_NAMES_ONLY = _C.READ | _C.WRITE | _C.UNCONFIRMED_WRITE | _C.INFORMATION_REPORT | _C.PARAMETERIZED_ACCESS
+_LOGICAL_NAMES_ONLY = (
+    _C.GET
+    | _C.SET
+    | _C.ACTION
+    | _C.ACCESS
+    | _C.EVENT_NOTIFICATION
+    | _C.SELECTIVE_ACCESS
+    | _C.PRIORITY_MANAGEMENT_SUPPORTED
+    | _C.BLOCK_TRANSFER_WITH_ACTION
+    | _C.ATTRIBUTE_0_SUPPORTED_WITH_GET
+    | _C.ATTRIBUTE_0_SUPPORTED_WITH_SET
+)
+
+
+def foreign(context: ApplicationContext) -> Conformance:
+    """The conformance bits of the services that a context does not have."""
+    return _LOGICAL_NAMES_ONLY if context.short_names else _SHORT_NAMES_ONLY
+
+
 _ATTRIBUTE_LISTS = (
     services.GetRequestWithList,
     services.SetRequestWithList,
@@ -137,6 +172,7 @@ _RESPONSES: tuple[type[Record], ...] = (
     services.ActionResponseWithList,
     services.ActionResponseNextPblock,
     services.ReadResponse,
+    ReadResponseRaw,
     services.WriteResponse,
     services.AccessResponse,
 )
@@ -172,6 +208,11 @@ class Negotiated:
         needed = NEEDS.get(type(request), Conformance(0))
         if _selects(request):
             needed |= Conformance.SELECTIVE_ACCESS
+        variables: list[Record] = getattr(request, "variables", [])
+        for variable in variables:
+            needed |= VARIABLE_NEEDS.get(type(variable), NOTHING)
+        if len(variables) > 1:
+            needed |= Conformance.MULTIPLE_REFERENCES
         return needed & ~self.conformance
 
 

@@ -13,19 +13,22 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 from dlms.apdu.attribute import SelectiveAccess
+from dlms.association import NOTHING
 from dlms.codec import ABSENT, Record
 from dlms.connection import Closed, Connection, Fault, Notification, Ticket
-from dlms.endpoint import client_framing, dial
-from dlms.enums import Conformance, Mechanism
-from dlms.errors import AccessError, DlmsError, LinkError, LocalProtocolError
-from dlms.ic import AssociationLn, ExtendedRegister, ProfileGeneric, Register
+from dlms.endpoint import client_framing, dial, parse
+from dlms.enums import ApplicationContext, Conformance, Mechanism
+from dlms.errors import AccessError, DlmsError, LinkError, LocalProtocolError, RemoteProtocolError
+from dlms.ic import AssociationLn, AssociationSn, ExtendedRegister, ProfileGeneric, Register
 from dlms.interface import AttributeRef, Interface, MethodRef
 from dlms.limits import MAX_NOTIFICATIONS, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.media import Medium
-from dlms.operations import Operation, access, lists, objects, profiles, read, write
-from dlms.operations.associate import LN_CONFORMANCE, AssociationRequest
-from dlms.operations.objects import CURRENT_ASSOCIATION, MeterObject
+from dlms.operations import Operation, access, profiles
+from dlms.operations.associate import AssociationRequest
+from dlms.operations.objects import MeterObject
 from dlms.operations.profiles import Column, Entries, Moment
+from dlms.operations.referencing import Referencing, referencing
+from dlms.operations.write import Assignment
 from dlms.profile import Profile
 from dlms.quirks import Quirk
 from dlms.reading import Reading
@@ -56,6 +59,7 @@ class Client:
         self.progress: Callable[[int], object] | None = None
         """Called with the number of octets whenever some arrive."""
         self._medium = medium
+        self._names: Referencing = referencing(connection.negotiated)
         self._deadline = None if deadline_s is None else time.monotonic() + deadline_s
         self._scaler_units: dict[tuple[int, Obis], tuple[int, int] | None] = {}
 
@@ -69,11 +73,11 @@ class Client:
 
     def get(self, ref: AttributeRef[T], access: SelectiveAccess | None = None) -> T:
         """Read one attribute."""
-        return self._run(read.get(ref, access))  # type: ignore[no-any-return]
+        return self._run(self._names.get(ref, access))  # type: ignore[no-any-return]
 
     def get_many(self, refs: Sequence[AttributeRef[Any]]) -> list[Any]:
         """Read several attributes: an AccessError stands in the place of each that the meter refuses."""
-        return self._run(lists.get_many(refs, self.connection.negotiated))
+        return self._run(self._names.get_many(refs))
 
     def read(self, register: Register | ExtendedRegister, *, raw: int | None = None) -> Reading:
         """Read a register as value, scaler and unit; scaler and unit are read once and kept.
@@ -87,15 +91,15 @@ class Client:
 
     def set(self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None) -> None:
         """Write one attribute; a value of a wrong type is refused before anything is sent."""
-        self._run(write.set_value(ref, value, access, self.connection.negotiated))
+        self._run(self._names.set_value(ref, value, access))
 
-    def set_many(self, assignments: Sequence[write.Assignment]) -> list[AccessError | None]:
+    def set_many(self, assignments: Sequence[Assignment]) -> list[AccessError | None]:
         """Write several attributes: None for each that was written, the AccessError of each that was refused."""
-        return self._run(write.set_many(assignments, self.connection.negotiated))
+        return self._run(self._names.set_many(assignments))
 
     def call(self, ref: MethodRef[Any], parameter: Any = ABSENT) -> Any:
         """Call one method; returns what it returns, None for nothing."""
-        return self._run(write.call(ref, parameter, self.connection.negotiated))
+        return self._run(self._names.call(ref, parameter))
 
     def access(self, elements: Sequence[access.Element], *, break_on_error: bool = False) -> list[Any]:
         """Reads, writes and calls in one exchange, where the meter granted ACCESS: see `dlms.operations.access`."""
@@ -114,15 +118,15 @@ class Client:
         Rows outside are read and left out here where the meter does not offer selection by time.
         """
         of = profile if isinstance(profile, ProfileGeneric) else ProfileGeneric(profile)
-        if entries is not None and start is not None:
+        if entries is not None and (start is not None or end is not None):
             raise LocalProtocolError("a profile is read by time or by entries, not both")
-        columns = self._run(profiles.columns(of))
+        columns = self._run(profiles.columns(of, self._names.get))
         payload = self._buffer(of, columns, start, end, entries)
         return Profile(columns, payload, self._column_units(columns))
 
-    def objects(self, association: AssociationLn = CURRENT_ASSOCIATION) -> list[MeterObject]:
-        """The object list of the association: class, version, name, rights."""
-        return self._run(objects.object_list(association))
+    def objects(self, association: AssociationLn | AssociationSn | None = None) -> list[MeterObject]:
+        """The object list of an association, of the current one when None: class, version, name, rights."""
+        return self._run(self._names.object_list(association))
 
     def snapshot(self, of: Interface | MeterObject) -> dict[str, Any]:
         """All attributes of an object by name; an AccessError stands in the place of each that the meter refuses.
@@ -141,18 +145,21 @@ class Client:
     def close(self) -> None:
         """Release the association, bring the link down, hang up.  More than once does no harm."""
         budget = CLOSE_TIMEOUT_S if self._deadline is None else min(CLOSE_TIMEOUT_S, self._left())
-        with contextlib.suppress(DlmsError):
+        try:
             if self.connection.closed is None and budget > 0:
-                self._wait(self.connection.release(time.monotonic(), budget))
-                self._disconnect(time.monotonic() + budget)
-        self._medium.close()
+                until = time.monotonic() + budget
+                with contextlib.suppress(DlmsError):  # a meter that does not release is left without
+                    self._wait(self.connection.release(time.monotonic(), budget), until)
+                self._disconnect(until + budget)
+        finally:
+            self._medium.close()
 
     # the driver
 
     def open(self) -> Self:
         """Bring the link up and the association; hang up again when either fails."""
         try:
-            self._wait(self.connection.open(time.monotonic()))
+            self._names = referencing(self._wait(self.connection.open(time.monotonic())))
         except BaseException:
             self.close()
             raise
@@ -161,10 +168,12 @@ class Client:
     def _run(self, operation: Operation[T]) -> T:
         return self._wait(self.connection.start(operation, time.monotonic()))
 
-    def _wait(self, ticket: Ticket[T]) -> T:
+    def _wait(self, ticket: Ticket[T], until: float | None = None) -> T:
         try:
             while not ticket.done:
-                self._pump()
+                if until is not None and time.monotonic() >= until:
+                    raise LinkError("the line is not free in time")
+                self._pump(until)
         except BaseException:
             self.connection.abandon(ticket, time.monotonic())
             raise
@@ -181,7 +190,7 @@ class Client:
     def _pump(self, until: float | None = None) -> None:
         """Send what waits, wait for what comes or for the next timer, once."""
         if self._deadline is not None and self._left() <= 0 and until is None:
-            raise LinkError("the deadline of the whole command has passed")
+            return self.connection.line_lost("the deadline of the whole command has passed", time.monotonic())
         connection = self.connection
         try:
             for piece in connection.data_to_send():
@@ -204,9 +213,11 @@ class Client:
         return float("inf") if self._deadline is None else self._deadline - time.monotonic()
 
     def _drain(self) -> None:
-        with contextlib.suppress(LinkError):
+        try:
             for piece in self.connection.data_to_send():
                 self._medium.send(piece)
+        except LinkError as lost:
+            self.connection.line_lost(str(lost), time.monotonic())
         while (event := self.connection.next_event()) is not None:
             match event:
                 case Notification(apdu):
@@ -228,23 +239,23 @@ class Client:
         entries: Entries | None,
     ) -> bytes:
         if start is None and end is None and entries is None:
-            return self._run(read.get_encoded(profile.buffer))
+            return self._run(self._names.get_encoded(profile.buffer))
         selects = profiles.selects(self.connection.negotiated)
         if entries is not None:
             if not selects:
                 raise LocalProtocolError("the meter did not grant selective access: entries cannot be asked for")
-            return self._run(profiles.read_entries(profile, entries))
+            return self._run(self._names.get_encoded(profile.buffer, profiles.by_entry(entries)))
         clock = profiles.clock_column(columns, profile)
         first, last = profiles.bounds(start, end)
         if selects:
-            return self._run(profiles.read_range(profile, clock, first, last))
-        whole = self._run(read.get_encoded(profile.buffer))
+            return self._run(self._names.get_encoded(profile.buffer, profiles.by_range(clock, first, last)))
+        whole = self._run(self._names.get_encoded(profile.buffer))
         return profiles.within(whole, columns.index(clock), first, last)
 
     def _scaler_unit(self, register: Register | ExtendedRegister) -> tuple[int, int] | None:
         key = register.class_id, register.instance
         if key not in self._scaler_units:
-            self._scaler_units[key] = self.get(register.scaler_unit)
+            self._scaler_units[key] = _checked_scaler_unit(register, self.get(register.scaler_unit))
         return self._scaler_units[key]
 
     def _column_units(self, columns: list[Column]) -> dict[int, tuple[int, int]]:
@@ -259,8 +270,19 @@ class Client:
             with contextlib.suppress(AccessError):
                 unit = self._scaler_unit(register)
                 if unit is not None:
-                    found[place] = (int(unit[0]), int(unit[1]))
+                    found[place] = unit
         return found
+
+
+def _checked_scaler_unit(register: Register | ExtendedRegister, held: Any) -> tuple[int, int] | None:
+    """Scaler and unit as two numbers.  Raises RemoteProtocolError when they are none."""
+    if held is None:
+        return None
+    if isinstance(held, tuple) and len(held) == 2 and all(isinstance(number, int) for number in held):
+        scaler, unit = map(int, held)
+        if -128 <= scaler <= 127 and 0 <= unit <= 255:
+            return scaler, unit
+    raise RemoteProtocolError(f"{register.scaler_unit}: {held!r:.80} is no scaler and unit")
 
 
 def connect(
@@ -276,19 +298,24 @@ def connect(
     retries: int = RETRIES,
     quirks: frozenset[Quirk] = frozenset(),
     trace: Trace = NO_TRACE,
-    conformance: Conformance = LN_CONFORMANCE,
+    context: ApplicationContext = ApplicationContext.LN,
+    conformance: Conformance = NOTHING,
     max_receive: int = 0xFFFF,
 ) -> Client:
     """Dial an endpoint and open an association.  `auth` defaults to LLS with a password, to none without.
 
     `timeout_s` is the budget of one exchange, link repetitions included; `deadline_s` that of everything.
-    `conformance` and `max_receive` (octets of one APDU) are what is proposed to the meter.
+    `context` says how objects are named, by logical or short names; the verbs are the same with both.  `conformance`
+    (without it, all that this client does) and `max_receive` (octets of one APDU) are what is proposed to the meter.
     Raises LinkError, AssociationRefused, RemoteProtocolError or LocalProtocolError.
     """
-    secret = password.encode("latin-1") if isinstance(password, str) else password or b""
+    try:
+        secret = password.encode("latin-1") if isinstance(password, str) else password or b""
+    except UnicodeEncodeError:
+        raise LocalProtocolError("the password has characters outside Latin-1: give its octets") from None
     mechanism = auth if auth is not None else Mechanism.LLS if secret else Mechanism.NONE
-    request = AssociationRequest(mechanism, secret, conformance=conformance, max_receive=max_receive)
-    options = {"physical": physical, "retries": retries} if url.partition(":")[0] in ("hdlc", "serial") else {}
+    request = AssociationRequest(mechanism, secret, context, conformance, max_receive)
+    options = {"physical": physical, "retries": retries} if parse(url).framing == "hdlc" else {}
     framing = client_framing(url, client, server, **options)
-    connection = Connection(framing, request, quirks=quirks, timeout_s=timeout_s, trace=trace)
+    connection = Connection(framing, request, quirks=quirks, timeout_s=timeout_s, trace=trace.hiding(secret))
     return Client(connection, dial(url), deadline_s=deadline_s).open()

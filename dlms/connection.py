@@ -10,7 +10,8 @@ An exchange has its budget of time from the request on, and again from each segm
 
 One confirmed operation runs at a time, first come first served.  A reply is matched by its invoke-id; a late or foreign
 one is dropped and counted.  A timeout is thrown *into* the operation.  An abandoned operation is closed, but its exchange
-keeps the line until its reply or its deadline, so that the next operation never reads its answer.
+keeps the line until its reply or its deadline, so that the next operation never reads its answer.  Short names know no
+invoke-ids: there a request that is not answered in time ends the connection, for a late reply could pass for the next.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ class Connection:
         self._waiting: deque[Ticket[Any]] = deque()
         self._exchange: Exchange | None = None
         self._events: deque[Event] = deque()
-        self._up = False
+        self._connecting = self._up = False
         self._invoke_id = 0
         self._long_invoke_id = 0
         self._blocks = BlockTransfer(framing.window)
@@ -167,7 +168,8 @@ class Connection:
         """Bring up the layer below and open the association."""
         self.framing.give_exchange(timeout_s or self.timeout_s)
         ticket = self.start(associate(self.request), now, timeout_s)
-        if self.closed is None and not self._up:
+        if self.closed is None and not self._connecting:
+            self._connecting = True
             self.framing.connect(now)
             self._drain_framing(now)
         return ticket
@@ -179,7 +181,9 @@ class Connection:
 
     def disconnect(self, now: float) -> None:
         """Bring down the layer below; `Closed` follows."""
-        if self.closed is None:
+        if self.closed is None and not self._connecting:
+            self._close("requested", now)
+        elif self.closed is None:
             self.framing.disconnect(now)
             self._drain_framing(now)
 
@@ -221,9 +225,12 @@ class Connection:
         self._drain_framing(now)
         exchange = self._exchange
         if exchange is not None and now >= exchange.deadline:
+            waited = f"no answer to {exchange.request.apdu.wire_name()} within {exchange.ticket.timeout_s:g} s"
+            if exchange.invoke_id is None and KINDS.get(type(exchange.request.apdu)) is Kind.REQUEST:
+                # with short names nothing tells a late answer from the next one: no more may be asked
+                return self._close(waited, now)
             self._exchange = None
             self._unsettle()
-            waited = f"no answer to {exchange.request.apdu.wire_name()} within {exchange.ticket.timeout_s:g} s"
             self._throw(exchange, _loss(exchange.request, waited), now)
 
     def line_lost(self, reason: str, now: float) -> None:

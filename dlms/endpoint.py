@@ -45,7 +45,14 @@ class Endpoint:
 
 def parse(url: str) -> Endpoint:
     """Take a URL apart.  Raises LocalProtocolError that says what is wrong with it."""
-    parts = urlsplit(url)
+    if not url.isprintable():
+        raise LocalProtocolError("control characters do not belong into a URL")
+    try:
+        parts = urlsplit(url)
+    except ValueError as fault:
+        raise LocalProtocolError(f"{url!r} is no endpoint: {fault}") from fault
+    if parts.username is not None or parts.password is not None:
+        raise LocalProtocolError("secrets do not belong into a URL")
     if parts.scheme in PLANNED:
         raise LocalProtocolError(f"{parts.scheme}:// is not there yet; there are {', '.join(SCHEMES)}")
     if parts.scheme not in SCHEMES:
@@ -55,8 +62,6 @@ def parse(url: str) -> Endpoint:
     except ValueError as fault:
         raise LocalProtocolError(f"{url!r}: {fault}") from fault
     options = dict(parse_qsl(parts.query))
-    if parts.username is not None or parts.password is not None:
-        raise LocalProtocolError("secrets do not belong into a URL")
     found = Endpoint(parts.scheme, parts.hostname or "", port or 0, unquote(parts.path), options)
     _check(found, url, port is None)
     return found

@@ -78,6 +78,11 @@ class ApplicationContext(enum.IntEnum):
     LN_CIPHERED = 3
     SN_CIPHERED = 4
 
+    @property
+    def short_names(self) -> bool:
+        """Whether objects are named by short names."""
+        return self in (ApplicationContext.SN, ApplicationContext.SN_CIPHERED)
+
 
 class Mechanism(enum.IntEnum):
     """Last arc of 2.16.756.5.8.2.x: the authentication mechanism."""

@@ -17,6 +17,10 @@ class Trace:
         self._write = write
         self._secrets = tuple(secret for secret in secrets if secret)
 
+    def hiding(self, secret: bytes) -> Trace:
+        """The same trace with one more secret masked."""
+        return Trace(self._write, (*self._secrets, secret)) if self._write is not None else self
+
     def sent(self, data: bytes) -> None:
         """Bytes on their way to the peer."""
         if self._write is not None:

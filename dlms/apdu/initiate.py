@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 
 from dlms.codec import U8, U16, ConformanceBits, DefaultTrue, Fixed, Octets, Optional, Record, record
-from dlms.enums import Conformance
+from dlms.enums import ApplicationContext, Conformance
 
 DLMS_VERSION = 6
 VAA_NAME_LN = 0x0007
 VAA_NAME_SN = 0xFA00
+
+
+def vaa_name(context: ApplicationContext) -> int:
+    """The VAA name of an association: with short names it is the base name of the current association."""
+    return VAA_NAME_SN if context.short_names else VAA_NAME_LN
 
 _QUALITY = Annotated[int | None, Optional(Fixed("b"))]
 

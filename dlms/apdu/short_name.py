@@ -15,6 +15,7 @@ from dlms.codec import (
     Octets,
     Optional,
     Record,
+    Rest,
     SequenceOf,
     record,
 )
@@ -108,6 +109,9 @@ class Success(Record):
     """The variable was written."""
 
 
+READ_RESULTS = SequenceOf(Alternatives(((0, ReadData), (1, DataAccessError), (2, DataBlockResult), (3, BlockNumber))))
+
+
 @record
 class ReadRequest(Record, prefix="05"):
     """Read variables."""
@@ -119,10 +123,14 @@ class ReadRequest(Record, prefix="05"):
 class ReadResponse(Record, prefix="0C"):
     """The values or refusals of a read, in its order."""
 
-    results: Annotated[
-        list[Any],
-        SequenceOf(Alternatives(((0, ReadData), (1, DataAccessError), (2, DataBlockResult), (3, BlockNumber)))),
-    ]
+    results: Annotated[list[Any], READ_RESULTS]
+
+
+@record
+class ReadResponseRaw(Record, prefix="0C"):
+    """ReadResponse with its results left encoded: a long one arrives in blocks, a profile is decoded by columns."""
+
+    results: Annotated[bytes, Rest()]
 
 
 @record

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from dlms.cli.decode import decode
+from dlms.cli.encode import encode
 from dlms.cli.profile import profile
 from dlms.cli.read import objects, read, snapshot
 from dlms.cli.write import call, clock, write
@@ -18,7 +19,7 @@ FAILURES = (DlmsError, ObisError, OSError)
 """What ends a command with one line and exit code 1."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-for _command in (read, snapshot, objects, profile, write, call, clock, decode):
+for _command in (read, snapshot, objects, profile, write, call, clock, decode, encode):
     app.command()(_command)
 
 

@@ -33,6 +33,7 @@ def decode(
     kind: Annotated[str | None, typer.Option("--as", metavar="KIND", help=f"Read as {KINDS_HELP}.")] = None,
     unverified: Annotated[bool, typer.Option("--unverified", help="Decipher also what no tag proves.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a message.")] = False,
+    as_xml: Annotated[bool, typer.Option("--xml", help="The innermost APDUs as XML, one document each.")] = False,
 ) -> None:
     """Tell what captured octets are: frames, ciphered and plain APDUs, values.
 
@@ -44,11 +45,14 @@ def decode(
 
     if kind is not None and kind not in KINDS:
         raise typer.BadParameter(f"{kind!r} is none of {', '.join(KINDS)}", param_hint="--as")
+    if as_xml and (as_json or messages == ["-"]):
+        raise typer.BadParameter("neither with --json nor with -, which gives JSON", param_hint="--xml")
     reading = partial(understand, keys=_keys(keys), kind=kind, verify=not unverified)
     if messages == ["-"]:
         outcomes = [_stream(sys.stdin.buffer, reading)]
     else:
-        outcomes = [_show(reading(message), as_json) for message in _messages(messages)]
+        given = _messages(messages)
+        outcomes = [_show_xml(reading(one), one) if as_xml else _show(reading(one), as_json) for one in given]
     if not all(outcomes):
         raise typer.Exit(1)
 
@@ -108,6 +112,18 @@ def _show(decoded: Decoded, as_json: bool) -> bool:
         charset = sys.stdout.encoding or "utf-8"
         print("\n".join(tree(decoded)).encode(charset, "backslashreplace").decode(charset))
     return decoded.ok
+
+
+def _show_xml(decoded: Decoded, message: bytes) -> bool:
+    from dlms.decode.records import innermost
+    from dlms.decode.xml import to_xml
+
+    found = innermost(decoded, message)
+    for apdu in found:
+        print(to_xml(apdu), end="")
+    if not (decoded.ok and found):
+        typer.echo(f"dlms: {decoded.error or 'no APDU in the message'}", err=True)
+    return decoded.ok and bool(found)
 
 
 def _stream(lines: BinaryIO, reading: Callable[[bytes], Decoded]) -> bool:

@@ -12,7 +12,7 @@ from dlms.errors import AccessError, LocalProtocolError
 from dlms.interface import AttributeRef, Interface, attribute_ref, latest
 from obis import Obis, ObisError, describe
 
-USUAL = (1, 3, 4, 8, 7, 15, 17, 23)
+USUAL = (1, 3, 4, 8, 7, 15, 12, 17, 23)
 _ELSEWHERE = frozenset(
     (AccessResult.OBJECT_UNDEFINED, AccessResult.OBJECT_CLASS_INCONSISTENT, AccessResult.OBJECT_UNAVAILABLE)
 )

@@ -35,6 +35,7 @@ class Access:
     client: Annotated[int, typer.Option(min=1, max=0x7F, help="Client service access point.")] = 16
     server: Annotated[int, typer.Option(min=1, max=0x3FFF, help="Logical device.")] = 1
     physical: Annotated[int | None, typer.Option(min=0, max=0x3FFF, help="Physical device address (HDLC).")] = None
+    sn: Annotated[bool, typer.Option("--sn", help="Short names instead of logical names.")] = False
     auth: Annotated[Authentication | None, typer.Option(help="Default: lls with a password, none without.")] = None
     password_file: Annotated[
         Path | None, typer.Option(help=f"File with the password (or set {PASSWORD_VARIABLE}).")
@@ -51,7 +52,7 @@ class Access:
         """Dial and open the association.  Raises DlmsError, BadParameter for an endpoint that is none."""
         from dlms.client import connect
         from dlms.endpoint import parse
-        from dlms.enums import Mechanism
+        from dlms.enums import ApplicationContext, Mechanism
         from dlms.errors import LocalProtocolError
         from dlms.trace import NO_TRACE, Trace
 
@@ -73,6 +74,7 @@ class Access:
             deadline_s=self.deadline,
             retries=self.retries,
             trace=trace,
+            context=ApplicationContext.SN if self.sn else ApplicationContext.LN,
         )
 
     def _secret(self) -> bytes:

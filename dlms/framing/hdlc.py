@@ -35,6 +35,23 @@ INTER_OCTET_TIMEOUT_S = 0.5
 MAX_LINKS = 64
 
 
+_REASONS = {
+    "timeout": "the meter does not answer",
+    "refused": "the meter refuses the link",
+    "disconnected-mode": "the meter has left the link",
+    "frame-reject": "the meter rejects a frame",
+    "parameters": "the meter's link parameters cannot be accepted",
+    "message-too-long": "the meter's message is too long",
+}
+
+
+def _told(reason: str, by_peer: bool) -> str:
+    """Why the link ended, for people."""
+    if reason == "requested":
+        return "the meter has hung up" if by_peer else reason
+    return _REASONS.get(reason, reason)
+
+
 class FrameInput:
     """Bytes of a line -> frames; half a frame that does not go on is given up."""
 
@@ -46,18 +63,20 @@ class FrameInput:
     def frames(self, data: bytes, now: float) -> list[Frame]:
         """The frames that `data` completes."""
         self.reader.feed(data)
-        found = []
-        while (frame := self.reader.next_frame()) is not None:
-            found.append(frame)
         # also when nothing is pending: an old closing flag must not open a frame that lacks its own
         self.quiet_at = now + INTER_OCTET_TIMEOUT_S
-        return found
+        return self._found()
 
-    def handle_timeout(self, now: float) -> None:
-        """Drop the half frame when it is time."""
-        if self.quiet_at is not None and now >= self.quiet_at:
-            self.quiet_at = None
-            self.reader.drop_partial()
+    def handle_timeout(self, now: float) -> list[Frame]:
+        """Drop the half frame when it is time; the frames that it had hidden."""
+        if self.quiet_at is None or now < self.quiet_at:
+            return []
+        self.quiet_at = None
+        self.reader.drop_partial()
+        return self._found()
+
+    def _found(self) -> list[Frame]:
+        return list(iter(self.reader.next_frame, None))
 
 
 class HdlcClient:
@@ -114,15 +133,11 @@ class HdlcClient:
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes from the medium."""
-        for frame in self.input.frames(data, now):
-            ignored = self.link.ignored_frames
-            self.link.receive_frame(frame, now)
-            self.segments += frame.segmented and self.link.ignored_frames == ignored
-        self._drain()
+        self._take(self.input.frames(data, now), now)
 
     def handle_timeout(self, now: float) -> None:
         """Give up on half a frame that does not go on, and do what is due in the link."""
-        self.input.handle_timeout(now)
+        self._take(self.input.handle_timeout(now), now)
         self.link.handle_timeout(now)
         self._drain()
 
@@ -144,6 +159,13 @@ class HdlcClient:
         share = timeout_s / (self._retries + 1)
         self.link.config = dataclasses.replace(self.link.config, response_timeout_s=share)
 
+    def _take(self, found: list[Frame], now: float) -> None:
+        for frame in found:
+            ignored = self.link.ignored_frames
+            self.link.receive_frame(frame, now)
+            self.segments += frame.segmented and self.link.ignored_frames == ignored
+        self._drain()
+
     def _drain(self) -> None:
         while (event := self.link.next_event()) is not None:
             match event:
@@ -154,7 +176,7 @@ class HdlcClient:
                     if apdu is not None:
                         self._events.append(Received(apdu))
                 case hdlc_link.Disconnected(reason, by_peer):
-                    self._events.append(Disconnected(reason, by_request=not by_peer and reason == "requested"))
+                    self._events.append(Disconnected(_told(reason, by_peer), not by_peer and reason == "requested"))
 
 
 @contextlib.contextmanager
@@ -200,13 +222,17 @@ class HdlcServer:
 
     def send(self, peer: Peer, apdu: bytes, now: float) -> None:
         """Answer a client, in segments where the APDU does not fit in one frame."""
-        if (link := self._up(peer)) is not None:
+        if (link := self._up(peer)) is None:
+            return
+        try:
             link.send(llc.RESPONSE + apdu, now)
-            self._out += link.data_to_send()
+        except HdlcError:
+            self.ignored += 1  # a client that asks on and on and never takes an answer
+        self._out += link.data_to_send()
 
     def pass_turn(self, peer: Peer, now: float) -> None:
         """Acknowledge what a client sent, when there is nothing to answer."""
-        if (link := self._up(peer)) is not None:
+        if (link := self._up(peer)) is not None and link.state is State.REPLYING:
             link.acknowledge(now)
             self._out += link.data_to_send()
 
@@ -218,7 +244,10 @@ class HdlcServer:
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes from the medium."""
-        for frame in self.input.frames(data, now):
+        self._take(self.input.frames(data, now), now)
+
+    def _take(self, found: list[Frame], now: float) -> None:
+        for frame in found:
             peer = self._peer_of(frame)
             if peer is None:
                 self.ignored += 1
@@ -229,7 +258,7 @@ class HdlcServer:
 
     def handle_timeout(self, now: float) -> None:
         """Give up on half a frame that does not go on, and drop clients that have been silent for too long."""
-        self.input.handle_timeout(now)
+        self._take(self.input.handle_timeout(now), now)
         for peer, link in list(self._links.items()):
             link.handle_timeout(now)
             self._drain(peer, link, now)
@@ -249,19 +278,21 @@ class HdlcServer:
         return min((moment for moment in due if moment is not None), default=None)
 
     def _up(self, peer: Peer) -> Link | None:
-        """The link that holds the turn; None when the client has left while its request was looked at."""
+        """The link that takes an answer: at once when it holds the turn, else when it is polled.  None when it is down."""
         link = self._links.get(peer)
-        return link if link is not None and link.state is State.REPLYING else None
+        return link if link is not None and link.state in (State.REPLYING, State.CONNECTED) else None
 
     def _peer_of(self, frame: Frame) -> Peer | None:
         upper, lower = frame.destination.upper, frame.destination.lower
-        if upper not in self._server_saps or lower not in self._physical:
-            return None
+        if upper not in self._server_saps or lower not in self._physical or frame.source.size != 1:
+            return None  # a client's address has one octet
         return Peer(frame.source.upper, upper, lower)
 
     def _new_link(self, peer: Peer, frame: Frame) -> Link:
         if len(self._links) >= MAX_LINKS:
-            del self._links[next(iter(self._links))]
+            oldest = next(iter(self._links))
+            del self._links[oldest]
+            self._lost(oldest, f"more than {MAX_LINKS} links on one line")
         link = self._links[peer] = Link(Role.SECONDARY, frame.destination, frame.source, self._config)
         return link
 
@@ -269,17 +300,24 @@ class HdlcServer:
         while (event := link.next_event()) is not None:
             match event:
                 case hdlc_link.Connected():
-                    self._events.append(PeerLost(peer, "the client connects anew"))
+                    self._lost(peer, "the client connects anew")
                 case hdlc_link.Received(info):
                     apdu = llc.strip(info, llc.REQUEST)
-                    if apdu is None:
-                        link.acknowledge(now)
-                    else:
+                    if apdu is not None:
                         self._events.append(PeerReceived(peer, apdu))
+                    elif link.state is State.REPLYING:
+                        link.acknowledge(now)
                 case hdlc_link.ReceivedUi():
                     self.ignored += 1
                 case hdlc_link.Disconnected(reason):
-                    self._events.append(PeerLost(peer, reason))
+                    self._lost(peer, reason)
         self._out += link.data_to_send()
         if link.state is State.DISCONNECTED:
             self._links.pop(peer, None)
+
+    def _lost(self, peer: Peer, reason: str) -> None:
+        """What the client has asked for on the link that is gone must not be answered on its next one."""
+        void = [event for event in self._events if isinstance(event, PeerReceived) and event.peer == peer]
+        for event in void:
+            self._events.remove(event)
+        self._events.append(PeerLost(peer, reason))

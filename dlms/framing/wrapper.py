@@ -26,6 +26,8 @@ HEADER = struct.Struct(">HHHH")
 VERSION = 1
 DEFAULT_PORT = 4059
 MAX_PORT = 0xFFFF
+MAX_PEERS = 0x10000
+"""Pairs of ports that one connection may use before the oldest is forgotten."""
 WINDOW = 16
 
 
@@ -187,6 +189,10 @@ class WrapperServer:
             client_sap, server_sap, apdu = found
             peer = Peer(client_sap, server_sap)
             self._peers[peer] = None
+            if len(self._peers) > MAX_PEERS:
+                oldest = next(iter(self._peers))
+                del self._peers[oldest]
+                self._events.append(PeerLost(oldest, f"more than {MAX_PEERS} peers on one connection"))
             self._events.append(PeerReceived(peer, apdu))
 
     @property

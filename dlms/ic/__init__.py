@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from dlms.ic.access_control import AssociationLn, SapAssignment
+from dlms.ic.access_control import (
+    AssociationLn,
+    AssociationSn,
+    AssociationSnV1,
+    AssociationSnV2,
+    AssociationSnV3,
+    AssociationSnV4,
+    SapAssignment,
+)
 from dlms.ic.local_port import IecHdlcSetup
 from dlms.ic.measurement import Data, ExtendedRegister, ProfileGeneric, Register
 from dlms.ic.time_control import Clock
 
 __all__ = [
     "AssociationLn",
+    "AssociationSn",
+    "AssociationSnV1",
+    "AssociationSnV2",
+    "AssociationSnV3",
+    "AssociationSnV4",
     "Clock",
     "Data",
     "ExtendedRegister",

@@ -1,4 +1,4 @@
-"""Access control and management.  Blue Book, classes 15 and 17."""
+"""Access control and management.  Blue Book, classes 12, 15 and 17."""
 
 from __future__ import annotations
 
@@ -12,30 +12,74 @@ from dlms.types import (
     Choice,
     Enum,
     Integer,
+    Long,
     LongUnsigned,
     OctetString,
     Structure,
     Unsigned,
 )
 
+ACCESS_RIGHTS = (
+    (
+        "attribute_access",
+        ArrayOf(Structure(("attribute_id", Integer), ("access_mode", Enum), ("access_selectors", CHOICE))),
+    ),
+    # version 0 writes the mode of a method as a boolean in some books, as an enum in others
+    ("method_access", ArrayOf(Structure(("method_id", Integer), ("access_mode", CHOICE)))),
+)
 OBJECT_LIST_ELEMENT = Structure(
     ("class_id", LongUnsigned),
     ("version", Unsigned),
     ("logical_name", OctetString(6)),
-    (
-        "access_rights",
-        Structure(
-            (
-                "attribute_access",
-                ArrayOf(Structure(("attribute_id", Integer), ("access_mode", Enum), ("access_selectors", CHOICE))),
-            ),
-            # version 0 writes the mode of a method as a boolean in some books, as an enum in others
-            ("method_access", ArrayOf(Structure(("method_id", Integer), ("access_mode", CHOICE)))),
-        ),
-    ),
+    ("access_rights", Structure(*ACCESS_RIGHTS)),
 )
+SHORT_NAME_LIST_ELEMENT = Structure(
+    ("base_name", Long), ("class_id", LongUnsigned), ("version", Unsigned), ("logical_name", OctetString(6))
+)
+ATTRIBUTE_IDENTIFICATION = Structure(
+    ("class_id", LongUnsigned), ("logical_name", OctetString(6)), ("attribute_index", Integer)
+)
+USER = Structure(("user_id", Unsigned), ("user_name", CHOICE))
 OBJECT_IDENTIFIER = Choice(OctetString, CHOICE)
 ASSIGNMENT = Structure(("sap", LongUnsigned), ("logical_device_name", OctetString))
+
+
+class AssociationSn(Interface, class_id=12):
+    """An association with short names: its objects and their base names.  Blue Book, class 12 version 0.
+
+    The methods that the book reserves from older versions are left out.
+    """
+
+    object_list = Attribute[list[Any]](2, ArrayOf(SHORT_NAME_LIST_ELEMENT), static=True)
+    read_by_logicalname = Method[list[Any]](3, ArrayOf(ATTRIBUTE_IDENTIFICATION), 0x30, CHOICE)
+    change_lls_secret = Method[bytes](5, OctetString, 0x40)
+    change_hls_secret = Method[bytes](6, OctetString, 0x48)
+    reply_to_hls_authentication = Method[bytes](8, OctetString, 0x58, OctetString)
+
+
+class AssociationSnV1(AssociationSn, class_id=12, version=1):
+    """With the access rights of the objects.  Blue Book, class 12 version 1."""
+
+    access_rights_list = Attribute[list[Any]](3, ArrayOf(Structure(("base_name", Long), *ACCESS_RIGHTS)), static=True)
+
+
+class AssociationSnV2(AssociationSnV1, class_id=12, version=2):
+    """With the security setup.  Blue Book, class 12 version 2."""
+
+    security_setup_reference = Attribute[bytes](4, OctetString(6), static=True)
+
+
+class AssociationSnV3(AssociationSnV2, class_id=12, version=3):
+    """With the users of the client's side.  Blue Book, class 12 version 3."""
+
+    user_list = Attribute[list[Any]](5, ArrayOf(USER), static=True)
+    current_user = Attribute[tuple[Any, ...]](6, USER)
+    add_user = Method[tuple[Any, ...]](9, USER, 0x60)
+    remove_user = Method[tuple[Any, ...]](10, USER, 0x68)
+
+
+class AssociationSnV4(AssociationSnV3, class_id=12, version=4):
+    """With access modes as bit masks (0 read, 1 write, 2 to 4 how the request must be protected).  Version 4."""
 
 
 class AssociationLn(Interface, class_id=15):

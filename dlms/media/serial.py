@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+from collections.abc import Iterator
 
 from dlms.errors import LinkError
 from dlms.media import MAX_READ
@@ -20,6 +22,8 @@ class SerialMedium:
         import serial
 
         self._device = device
+        self._closed = False
+        self._reading, self._writing = threading.Lock(), threading.Lock()
         self._echo = EchoFilter() if echo == "auto" else None
         try:
             self._port = serial.Serial(None, baud, timeout=0)
@@ -33,23 +37,32 @@ class SerialMedium:
         """Send all of `data`."""
         if self._echo is not None:
             self._echo.sent(data)
-        try:
+        with self._writing, self._translated():
             self._port.write(data)
-        except OSError as fault:
-            raise LinkError(f"{self._device}: {fault}") from fault
 
     def receive(self, timeout_s: float | None) -> bytes:
         """What has arrived, without the echo; empty when nothing came in time (or only echo)."""
-        try:
+        with self._reading, self._translated():
             self._port.timeout = timeout_s
             data = bytes(self._port.read(1))
             if data:
                 data += self._port.read(min(self._port.in_waiting, MAX_READ))
-        except (OSError, TypeError) as fault:  # pyserial raises TypeError when the port is closed meanwhile
-            raise LinkError(f"{self._device}: {fault}") from fault
         return data if self._echo is None else self._echo.received(data)
 
     def close(self) -> None:
-        """Give the port back."""
+        """Give the port back, also under a thread that waits in `receive`."""
+        self._closed = True
         with contextlib.suppress(OSError):
-            self._port.close()
+            for name in ("cancel_read", "cancel_write"):  # not every platform has them
+                getattr(self._port, name, lambda: None)()
+            with self._reading, self._writing:
+                self._port.close()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        if self._closed:
+            raise LinkError(f"{self._device} is closed")
+        try:
+            yield
+        except OSError as fault:
+            raise LinkError(f"{self._device}: {fault}") from fault

@@ -25,7 +25,7 @@ class TcpMedium:
         """Dial.  Raises LinkError when nobody answers within `timeout_s`."""
         try:
             return cls(socket.create_connection((host, port), timeout_s), f"{host}:{port}")
-        except OSError as fault:
+        except (OSError, ValueError) as fault:  # ValueError: a host that is no name at all
             raise LinkError(f"{host}:{port} cannot be reached: {_cause(fault)}") from fault
 
     def send(self, data: bytes) -> None:
@@ -69,7 +69,7 @@ class TcpListener:
         self._closed = False
         try:
             self._socket = socket.create_server((host, port))
-        except OSError as fault:
+        except (OSError, ValueError) as fault:
             raise LinkError(f"cannot listen on {host}:{port}: {_cause(fault)}") from fault
         self.host, self.port = self._socket.getsockname()[:2]
         """Where it listens; the port that was given when 0 was asked for."""
@@ -77,7 +77,7 @@ class TcpListener:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening, hang up on everybody, and wait until the threads are done."""
+        """Stop listening and hang up on everybody."""
         with self._lock:
             self._closed = True
             media = list(self._open)
@@ -92,9 +92,11 @@ class TcpListener:
         while True:
             try:
                 connection, address = self._socket.accept()
+                medium = TcpMedium(connection, f"{address[0]}:{address[1]}")
+            except ConnectionError:
+                continue  # that one has hung up already
             except OSError:
                 return  # the listener was closed
-            medium = TcpMedium(connection, f"{address[0]}:{address[1]}")
             with self._lock:
                 if self._closed or not self._free.acquire(blocking=False):
                     medium.close()
@@ -114,5 +116,5 @@ class TcpListener:
             self._free.release()
 
 
-def _cause(fault: OSError) -> str:
-    return fault.strerror or str(fault) or type(fault).__name__
+def _cause(fault: OSError | ValueError) -> str:
+    return getattr(fault, "strerror", None) or str(fault) or type(fault).__name__

@@ -15,8 +15,8 @@ from dlms.acse import (
     mechanism_oid,
 )
 from dlms.apdu.errors import ConfirmedServiceError
-from dlms.apdu.initiate import DLMS_VERSION, VAA_NAME_LN, InitiateRequest, InitiateResponse
-from dlms.association import Negotiated
+from dlms.apdu.initiate import DLMS_VERSION, InitiateRequest, InitiateResponse, vaa_name
+from dlms.association import NOTHING, Negotiated
 from dlms.codec import decode, encode
 from dlms.enums import (
     ApplicationContext,
@@ -47,16 +47,33 @@ LN_CONFORMANCE = (
     | C.ACTION
 )
 """What this client does with logical names."""
+SN_CONFORMANCE = (
+    C.READ
+    | C.WRITE
+    | C.UNCONFIRMED_WRITE
+    | C.BLOCK_TRANSFER_WITH_GET_OR_READ
+    | C.BLOCK_TRANSFER_WITH_SET_OR_WRITE
+    | C.MULTIPLE_REFERENCES
+    | C.INFORMATION_REPORT
+    | C.DATA_NOTIFICATION
+    | C.PARAMETERIZED_ACCESS
+)
+"""What this client proposes with short names: all that it asks for, and what a meter may send by itself."""
+PROPOSALS = {ApplicationContext.LN: LN_CONFORMANCE, ApplicationContext.SN: SN_CONFORMANCE}
+"""What is proposed in a context unless the user says otherwise."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AssociationRequest:
-    """What association to ask for.  Sizes are octets; the secret is never shown."""
+    """What association to ask for.  Sizes are octets; the secret is never shown.
+
+    Without `conformance` it is that of `PROPOSALS` for the context.
+    """
 
     mechanism: Mechanism = Mechanism.NONE
     secret: bytes = dataclasses.field(default=b"", repr=False)
     context: ApplicationContext = ApplicationContext.LN
-    conformance: Conformance = LN_CONFORMANCE
+    conformance: Conformance = NOTHING
     max_receive: int = 0xFFFF
 
     def __post_init__(self) -> None:
@@ -64,8 +81,11 @@ class AssociationRequest:
             raise LocalProtocolError(
                 f"authentication {label(Mechanism, self.mechanism)} is not there yet: none and lls are"
             )
-        if self.context is not ApplicationContext.LN:
-            raise LocalProtocolError(f"context {label(ApplicationContext, self.context)} is not there yet: ln is")
+        if self.context not in PROPOSALS:
+            wanted = label(ApplicationContext, self.context)
+            raise LocalProtocolError(f"context {wanted} is not there yet: ln and sn are")
+        if not self.conformance:
+            object.__setattr__(self, "conformance", PROPOSALS[self.context])
         if self.mechanism is Mechanism.LLS and not self.secret:
             raise LocalProtocolError("low level security needs a password")
 
@@ -93,22 +113,22 @@ def negotiate(request: AssociationRequest, answer: Aare) -> Negotiated:
         return Negotiated()
     if answer.application_context not in (None, request.context):
         raise RemoteProtocolError(f"AARE with context {answer.application_context}, {request.context} was asked for")
-    response = _initiate(answer)
+    response = _initiate(answer, vaa_name(request.context))
     if foreign := response.conformance & ~request.conformance:
         raise RemoteProtocolError(f"AARE grants {foreign!r}, which was not proposed")
     size = response.server_max_receive_pdu_size
     return Negotiated(response.conformance, size, request.max_receive, request.context, request.mechanism)
 
 
-def _initiate(answer: Aare) -> InitiateResponse:
+def _initiate(answer: Aare, wanted: int) -> InitiateResponse:
     try:
         response = answer.initiate()
     except DecodeError as fault:
         raise RemoteProtocolError(f"AARE without a readable initiate-response: {fault}") from fault
     if response.dlms_version != DLMS_VERSION:
         raise RemoteProtocolError(f"AARE with DLMS version {response.dlms_version}, {DLMS_VERSION} wanted")
-    if response.vaa_name != VAA_NAME_LN:
-        raise RemoteProtocolError(f"AARE with VAA name {response.vaa_name:#06x}, {VAA_NAME_LN:#06x} wanted")
+    if response.vaa_name != wanted:
+        raise RemoteProtocolError(f"AARE with VAA name {response.vaa_name:#06x}, {wanted:#06x} wanted")
     if 0 < response.server_max_receive_pdu_size < 12:
         raise RemoteProtocolError(f"AARE with a PDU size of {response.server_max_receive_pdu_size} octets")
     return response

@@ -23,13 +23,20 @@ _MOST = 32
 
 
 def get_many(refs: Sequence[AttributeRef[Any]], negotiated: Negotiated) -> Operation[list[Any]]:
-    """The values in the order of `refs`; an AccessError stands where the meter refused one."""
+    """The values in the order of `refs`; an AccessError stands where the meter refused one.
+
+    A list that the meter refuses as a whole, such as one that is too long for its answer, is read one by one.
+    """
     values: list[Any] = []
     for part in _parts(refs, negotiated):
         if len(part) > 1:
-            values += yield from _get_list(part)
-        else:
-            values.append((yield from _get_one(part[0])))
+            try:
+                values += yield from _get_list(part)
+                continue
+            except AccessError:
+                pass  # it says nothing about any of them
+        for ref in part:
+            values.append((yield from _get_one(ref)))
     return values
 
 

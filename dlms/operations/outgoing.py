@@ -33,6 +33,24 @@ def send_blocks(
     Raises LocalProtocolError when the peer's PDU size leaves no room for data, RemoteProtocolError when it acknowledges
     another block than the one that was sent.
     """
+
+    def acknowledged(reply: Record) -> int | None:
+        return None if isinstance(reply, final) else getattr(reply, "block_number", 0)
+
+    return exchange_blocks(payload, first, further, (acknowledgement, *final), acknowledged, negotiated)
+
+
+def exchange_blocks(
+    payload: bytes,
+    first: Callable[[DataBlock], Record],
+    further: Callable[[DataBlock], Record],
+    replies: tuple[type[Record], ...],
+    acknowledged: Callable[[Record], int | None],
+    negotiated: Negotiated,
+    *,
+    read_only: bool = False,
+) -> Operation[Record]:
+    """`send_blocks` where what a reply holds tells its meaning: the block that it acknowledges, None when it is final."""
     if len(payload) > MAX_TRANSFER:
         raise LocalProtocolError(f"a value of {len(payload)} octets, {MAX_TRANSFER} at most")
     limit = negotiated.max_send or MAX_APDU
@@ -46,9 +64,10 @@ def send_blocks(
         pos += len(piece)
         last = pos >= len(payload)
         request = make(DataBlock(last, number, piece))
-        reply = yield Request(request, (acknowledgement, *final), read_only=False)
-        if isinstance(reply, final):
+        reply = yield Request(request, replies, read_only)
+        answered = acknowledged(reply)
+        if answered is None:
             return reply
-        if last or getattr(reply, "block_number", None) != number:
+        if last or answered != number:
             raise RemoteProtocolError(f"{reply.wire_name()} does not answer block {number}")
         make = further

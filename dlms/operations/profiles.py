@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Callable
 from typing import Any
 
 from dlms import data as cosem_data
@@ -14,6 +15,7 @@ from dlms.enums import Conformance
 from dlms.errors import LocalProtocolError, RemoteProtocolError
 from dlms.ic import Clock, ProfileGeneric
 from dlms.ic.measurement import BY_ENTRY, BY_RANGE, CAPTURE_OBJECT
+from dlms.interface import AttributeRef
 from dlms.operations import Operation
 from dlms.operations.read import get, get_encoded
 from dlms.values import DoubleLongUnsigned, LongUnsigned
@@ -51,8 +53,10 @@ class Entries:
     last_column: int = 0
 
 
-def columns(profile: ProfileGeneric) -> Operation[list[Column]]:
-    """The capture objects of a profile."""
+def columns(
+    profile: ProfileGeneric, get: Callable[[AttributeRef[Any]], Operation[Any]] = get
+) -> Operation[list[Column]]:
+    """The capture objects of a profile; `get` reads one attribute of the meter."""
     listed = yield from get(profile.capture_objects)
     if not isinstance(listed, list):
         raise RemoteProtocolError(f"{profile.capture_objects}: a list of capture objects was due")
@@ -63,7 +67,7 @@ def _column(definition: Any, profile: ProfileGeneric) -> Column:
     try:
         class_id, instance, attribute, element = definition
         return Column(int(class_id), Obis(instance), int(attribute), int(element))
-    except (TypeError, ValueError) as fault:
+    except (TypeError, ValueError, OverflowError) as fault:
         raise RemoteProtocolError(f"{profile.capture_objects}: {definition!r} is no capture object") from fault
 
 
@@ -110,8 +114,10 @@ def clock_column(found: list[Column], profile: ProfileGeneric) -> Column:
 
 
 def selects(negotiated: Negotiated) -> bool:
-    """Whether the meter was asked for, and granted, selective access."""
-    return Conformance.SELECTIVE_ACCESS in negotiated.conformance
+    """Whether the meter was asked for, and granted, selective access: with short names it is a parameterized access."""
+    short_names = negotiated.context.short_names
+    wanted = Conformance.PARAMETERIZED_ACCESS if short_names else Conformance.SELECTIVE_ACCESS
+    return wanted in negotiated.conformance
 
 
 _EARLIEST = bytes.fromhex("0001 01 01 ff 00 00 00 00 8000 ff")
@@ -127,6 +133,8 @@ def within(payload: bytes, clock: int, first: bytes, last: bytes) -> bytes:
     """The rows of an encoded buffer whose time lies in [first, last], encoded again: for meters without selection."""
     low, high = wall_clock(first), wall_clock(last)
     rows = cosem_data.decode(payload)
+    if not isinstance(rows, list) or not all(isinstance(row, tuple) and len(row) > clock for row in rows):
+        raise RemoteProtocolError(f"a profile's buffer with a time in column {clock} was due, not {rows!r:.80}")
     kept = [row for row in rows if isinstance(row[clock], bytes) and low <= wall_clock(row[clock]) <= high]
     return cosem_data.encode(kept)
 

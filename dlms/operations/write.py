@@ -42,6 +42,9 @@ from dlms.operations.read import accepted, descriptor
 UNLIMITED = Negotiated()
 """Nothing is known of the peer: no limit of size, and no blocks."""
 
+_MOST = 32
+"""Attributes in one list: what every server takes."""
+
 Assignment = tuple[AttributeRef[Any], Any]
 """What to write where."""
 
@@ -71,22 +74,36 @@ def set_value(
 def set_many(assignments: Sequence[Assignment], negotiated: Negotiated) -> Operation[list[AccessError | None]]:
     """Write several attributes, with-list where that was negotiated: None for each that was written, else the refusal."""
     held = [(ref, typed(ref, value)) for ref, value in assignments]
-    if len(held) > 1 and Conformance.MULTIPLE_REFERENCES in negotiated.conformance:
-        return (yield from _set_list(held, negotiated))
     outcomes: list[AccessError | None] = []
-    for ref, value in held:
-        try:
-            yield from set_value(ref, value, None, negotiated)
-            outcomes.append(None)
-        except AccessError as refusal:
-            outcomes.append(refusal)
+    for start in range(0, len(held), _MOST):
+        part = held[start : start + _MOST]
+        if _in_a_list(part, negotiated):
+            outcomes += yield from _set_list(part, negotiated)
+            continue
+        for ref, value in part:
+            try:
+                yield from set_value(ref, value, None, negotiated)
+                outcomes.append(None)
+            except AccessError as refusal:
+                outcomes.append(refusal)
     return outcomes
 
 
-def _set_list(held: Sequence[Assignment], negotiated: Negotiated) -> Operation[list[AccessError | None]]:
+def _in_a_list(held: Sequence[Assignment], negotiated: Negotiated) -> bool:
+    if len(held) < 2 or Conformance.MULTIPLE_REFERENCES not in negotiated.conformance:
+        return False
+    in_blocks = Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE in negotiated.conformance
+    return in_blocks or fits(_list_request(held), negotiated)
+
+
+def _list_request(held: Sequence[Assignment]) -> SetRequestWithList:
     descriptors = [CosemAttributeDescriptorWithSelection(descriptor(ref)) for ref, _ in held]
-    values = [value for _, value in held]
-    request = SetRequestWithList(0, descriptors, values)
+    return SetRequestWithList(0, descriptors, [value for _, value in held])
+
+
+def _set_list(held: Sequence[Assignment], negotiated: Negotiated) -> Operation[list[AccessError | None]]:
+    request = _list_request(held)
+    descriptors, values = request.descriptors, request.values
     if fits(request, negotiated):
         reply = yield Request(request, (SetResponseWithList, SetResponseNormal), read_only=False)
     else:

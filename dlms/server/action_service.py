@@ -27,14 +27,13 @@ from dlms.codec import ABSENT, DataValue, Nested, Record, SequenceOf, decode_val
 from dlms.enums import AccessResult, Conformance
 from dlms.errors import AccessError, DecodeError
 from dlms.limits import MAX_LIST
-from dlms.server.blocks import Incoming, Outgoing, Whole
+from dlms.server.blocks import Incoming, Outgoing, Whole, room
 from dlms.server.reach import Reach
 from dlms.server.transfer import Encoded
 
 First = ActionRequestWithFirstPblock | ActionRequestWithListAndFirstPblock
 _VALUES = SequenceOf(DataValue())
 _RESULTS = SequenceOf(Nested(ActionResult))
-_BLOCK_HEADER = 12
 _CONFIRMED = 0x40
 
 
@@ -78,7 +77,7 @@ class ActionService:
     def next(self, request: ActionRequestNextPblock) -> Record:
         """The next block of a long answer."""
         try:
-            block = self._outgoing.follow(request.block_number, self._limit - _BLOCK_HEADER)
+            block = self._outgoing.follow(request.block_number, room(self._limit))
         except AccessError as refusal:
             return ActionResponseNormal(request.invoke, ActionResult(int(refusal.result), ABSENT))
         return ActionResponseWithPblock(request.invoke, block)
@@ -120,5 +119,5 @@ class ActionService:
         if Conformance.BLOCK_TRANSFER_WITH_ACTION not in self._reach.context.negotiated.conformance:
             refused = ActionResult(int(AccessResult.OTHER_REASON), ABSENT)
             return ActionResponseNormal(invoke, refused)
-        block = self._outgoing.begin(Encoded(data), self._limit - _BLOCK_HEADER)
+        block = self._outgoing.begin(Encoded(data), room(self._limit))
         return ActionResponseWithPblock(invoke, block)

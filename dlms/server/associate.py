@@ -7,10 +7,10 @@ import hmac
 
 from dlms.acse import AUTHENTICATION_REQUIREMENT, Aare, Aarq, Diagnostic, context_oid
 from dlms.apdu.errors import ConfirmedService, ConfirmedServiceError, ErrorClass, InitiateError
-from dlms.apdu.initiate import DLMS_VERSION, VAA_NAME_LN, InitiateRequest, InitiateResponse
-from dlms.association import Negotiated
+from dlms.apdu.initiate import DLMS_VERSION, InitiateRequest, InitiateResponse, vaa_name
+from dlms.association import Negotiated, foreign
 from dlms.codec import encode
-from dlms.enums import AssociationResult, Mechanism, ProviderDiagnostic, UserDiagnostic
+from dlms.enums import AssociationResult, Conformance, Mechanism, ProviderDiagnostic, UserDiagnostic
 from dlms.errors import DecodeError
 from dlms.server.device import Device, ServerAssociation
 
@@ -29,7 +29,7 @@ class Refused(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """The AARE to send (None for an unconfirmed association) and what was agreed (None when it was refused)."""
+    """The AARE to send (None where none is allowed) and what was agreed (None when it was refused)."""
 
     aare: Aare | None
     negotiated: Negotiated | None
@@ -45,11 +45,11 @@ def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device) -> Ans
         _check_authentication(aarq, granted, device)
         request = _check_initiate(aarq, granted)
     except Refused as refusal:
-        return Answer(_refusal(name, refusal), None)
+        return Answer(_refusal(name, refusal) if _answerable(aarq) else None, None)
     size = request.client_max_receive_pdu_size
-    conformance = request.conformance & granted.conformance
+    conformance = request.conformance & _offered(granted)
     agreed = Negotiated(conformance, size, granted.max_receive, granted.context, granted.mechanism)
-    response = InitiateResponse(None, DLMS_VERSION, conformance, granted.max_receive, VAA_NAME_LN)
+    response = InitiateResponse(None, DLMS_VERSION, conformance, granted.max_receive, vaa_name(granted.context))
     accepted = Aare(
         application_context_name=name,
         result=int(AssociationResult.ACCEPTED),
@@ -57,6 +57,19 @@ def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device) -> Ans
         user_information=encode(response),
     )
     return Answer(accepted if request.response_allowed else None, agreed)
+
+
+def _offered(granted: ServerAssociation) -> Conformance:
+    """What is offered, without the services that the context does not have."""
+    return granted.conformance & ~foreign(granted.context)
+
+
+def _answerable(aarq: Aarq) -> bool:
+    """Whether the client listens: one that asks for an unconfirmed association does not."""
+    try:
+        return aarq.initiate().response_allowed
+    except DecodeError:
+        return True
 
 
 def _refuse(diagnostic: UserDiagnostic, error: InitiateError | None = None) -> Refused:
@@ -99,7 +112,7 @@ def _check_initiate(aarq: Aarq, granted: ServerAssociation) -> InitiateRequest:
         raise _refuse(_D.NO_REASON_GIVEN, InitiateError.OTHER) from fault
     if request.dlms_version < DLMS_VERSION:
         raise _refuse(_D.NO_REASON_GIVEN, InitiateError.DLMS_VERSION_TOO_LOW)
-    if not request.conformance & granted.conformance:
+    if not request.conformance & _offered(granted):
         raise _refuse(_D.NO_REASON_GIVEN, InitiateError.INCOMPATIBLE_CONFORMANCE)
     if 0 < request.client_max_receive_pdu_size < MIN_PDU_SIZE:
         raise _refuse(_D.NO_REASON_GIVEN, InitiateError.PDU_SIZE_TOO_SHORT)

@@ -11,6 +11,20 @@ from dlms.errors import AccessError
 from dlms.limits import MAX_TRANSFER
 from dlms.server.transfer import Payload
 
+_AROUND = 9
+"""Octets of an APDU with a block, without the length and the data: tag, choice, invoke, last, number, result choice."""
+_LENGTHS = ((1, 0x7F), (2, 0xFF), (3, 0xFFFF))
+"""(octets of a length, the most that it says)."""
+
+
+def room(limit: int, *, around: int = _AROUND, long_length: bool = False) -> int:
+    """Octets of data in an APDU of `limit` octets; with `long_length` their length always takes three.  May be negative.
+
+    `around` are the octets of the APDU without the length and the data.
+    """
+    forms = _LENGTHS[-1:] if long_length else _LENGTHS
+    return max(min(limit - around - size, most) for size, most in forms)
+
 
 class WithBlock(Protocol):
     """A request that carries a block."""
@@ -30,7 +44,10 @@ class Outgoing:
         self._number = 0
 
     def begin(self, payload: Payload, room: int) -> DataBlock:
-        """The first block, with at most `room` octets of data.  Raises AccessError when the rows are gone."""
+        """The first block, with at most `room` octets of data.
+
+        Raises AccessError when the rows are gone, and when there is no room for any data.
+        """
         self._payload, self._number = payload, 0
         return self._next(room)
 
@@ -50,6 +67,8 @@ class Outgoing:
     def _next(self, room: int) -> DataBlock:
         payload = self._payload
         assert payload is not None
+        if room < 1:
+            raise AccessError(AccessResult.DATA_BLOCK_UNAVAILABLE)
         self._payload = None  # a refusal while the rows are encoded ends the transfer
         piece = payload.take(room)
         self._number += 1

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dlms.enums import ApplicationContext, Conformance, Mechanism
 from dlms.limits import INACTIVITY_TIMEOUT_S
 from dlms.quirks import Quirk
+from dlms.server.base_names import BaseNames
 from dlms.server.rights import Served
 from dlms.server.store import Store
 from obis import Obis
@@ -42,7 +43,10 @@ class ServerAssociation:
 
 
 class Device:
-    """What sessions serve.  One instance for one meter; tables (`objects`) may be shared by many."""
+    """What sessions serve.  One instance for one meter; tables (`objects`) may be shared by many.
+
+    Raises LocalProtocolError when the objects of an association with short names have no room.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,16 @@ class Device:
         self.associations = {(granted.client_sap, granted.server_sap): granted for granted in associations}
         self.secrets = {key: granted.secret for key, granted in self.associations.items()}
         """The secret of each association as it is now: a client may change its own."""
+        self._base_names = {
+            key: BaseNames(granted.objects) for key, granted in self.associations.items() if granted.context.short_names
+        }
+
+    def base_names(self, granted: ServerAssociation) -> BaseNames:
+        """The short names of the objects that an association sees.  Raises LocalProtocolError when they have no room."""
+        key = granted.client_sap, granted.server_sap
+        if key not in self._base_names:
+            self._base_names[key] = BaseNames(granted.objects)
+        return self._base_names[key]
 
     def next_timeout(self) -> float | None:
         """When the device wants to do something by itself."""

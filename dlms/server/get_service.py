@@ -17,13 +17,13 @@ from dlms.codec import Record, Refusal
 from dlms.enums import AccessResult, Conformance
 from dlms.errors import AccessError
 from dlms.limits import MAX_LIST, MAX_TRANSFER
-from dlms.server.blocks import Outgoing
+from dlms.quirks import Quirk
+from dlms.server.blocks import Outgoing, room
 from dlms.server.reach import Reach
 from dlms.server.transfer import Encoded, Payload
 
 _NORMAL_HEADER = 4
 _LIST_HEADER = 3
-_BLOCK_HEADER = 12
 
 
 class GetService:
@@ -31,6 +31,7 @@ class GetService:
 
     def __init__(self, reach: Reach, limit: int) -> None:
         self._reach, self._limit = reach, limit
+        self._room = room(limit, long_length=Quirk.LONG_BLOCK_LENGTH in reach.context.device.quirks)
         self._outgoing = Outgoing()
 
     def stop(self) -> None:
@@ -64,7 +65,7 @@ class GetService:
     def next(self, request: GetRequestNext) -> Record:
         """The next block, when the number is that of the last one; else the transfer ends."""
         try:
-            block = self._outgoing.follow(request.block_number, self._limit - _BLOCK_HEADER)
+            block = self._outgoing.follow(request.block_number, self._room)
         except AccessError as refusal:
             ended = ResultBlock(True, request.block_number, Refusal(refusal.result))
             return GetResponseWithDatablock(request.invoke, ended)
@@ -74,7 +75,7 @@ class GetService:
         if Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ not in self._reach.context.negotiated.conformance:
             return GetResponseNormal(invoke, Refusal(int(AccessResult.DATA_BLOCK_UNAVAILABLE)))
         try:
-            return _response(invoke, self._outgoing.begin(payload, self._limit - _BLOCK_HEADER))
+            return _response(invoke, self._outgoing.begin(payload, self._room))
         except AccessError as refusal:
             return GetResponseNormal(invoke, Refusal(refusal.result))
 

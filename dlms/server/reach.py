@@ -34,7 +34,7 @@ class Reach:
         value = _behaviour(served).get(ref, access, self.context)
         return value if isinstance(value, Selected) else Encoded(cosem_data.encode(value))
 
-    def write(self, attribute: CosemAttributeDescriptor, access: SelectiveAccess | None, value: Any) -> AccessResult:
+    def write(self, attribute: CosemAttributeDescriptor, access: SelectiveAccess | None, value: Any) -> int:
         """Write an attribute; tells how it went."""
         try:
             served = self._find(attribute.class_id, attribute.instance_id)
@@ -45,8 +45,8 @@ class Reach:
                 raise AccessError(_refused(ref.attribute is not None), ref)
             _behaviour(served).set(ref, value, self.context)
         except AccessError as refusal:
-            return AccessResult(refusal.result)
-        return AccessResult.SUCCESS
+            return int(refusal.result)
+        return int(AccessResult.SUCCESS)
 
     def call(self, method: CosemMethodDescriptor, parameter: Any) -> ActionResult:
         """Call a method; `parameter` is ABSENT when none was sent.  Tells how it went and what was returned."""

@@ -44,17 +44,23 @@ class Rights:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Served:
-    """One object as one association sees it."""
+    """One object as one association sees it.  `base_name` is its short name where the meter's maker has set it."""
 
     interface: Interface
     rights: Rights
+    base_name: int | None = None
 
     def list_element(self) -> tuple[Any, ...]:
         """The object_list_element of Association LN: class, version, name, rights of attributes and methods."""
+        of = self.interface
+        return LongUnsigned(of.class_id), Unsigned(of.version), bytes(of.instance), self.access_rights()
+
+    def access_rights(self) -> tuple[list[Any], list[Any]]:
+        """The rights of attributes and methods as both association classes list them."""
         of = self.interface
         attributes = [
             (Integer(index), Enum(self.rights.access(index)), list(map(Integer, attribute.selectors)) or None)
             for index, attribute in sorted(of.attributes.items())
         ]
         methods = [(Integer(index), Enum(index in self.rights.methods)) for index in sorted(of.methods)]
-        return LongUnsigned(of.class_id), Unsigned(of.version), bytes(of.instance), (attributes, methods)
+        return attributes, methods

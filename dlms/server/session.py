@@ -1,7 +1,7 @@
 """A session: one medium, its framing, and the associations that run over it.  Sans-IO; contract as `dlms.connection`.
 
-What a request does to its objects is in `dlms.server.services`; here is who is associated and what is answered to what
-cannot be served: an exception-response to what is unknown or not allowed, never an exception, never a hang.
+What a request does to its objects is in `dlms.server.services` and `short_name_services`; here is who is associated.
+What cannot be served is answered as `dlms.server.refusals` says, never with an exception, never with a hang.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import dataclasses
 from collections import deque
 
 from dlms.acse import Aarq, Rlre, Rlrq, decode_acse
-from dlms.apdu import ExceptionResponse, GeneralBlockTransfer, decode_apdu
+from dlms.apdu import GeneralBlockTransfer, decode_apdu
 from dlms.association import KINDS, Association, Kind, Role, State
 from dlms.codec import Record, decode, encode
-from dlms.enums import Conformance, ReleaseResponseReason, ServiceError, StateError
+from dlms.enums import Conformance, ReleaseResponseReason
 from dlms.errors import DecodeError, DlmsError, RemoteProtocolError
 from dlms.framing import Peer, PeerLost, PeerReceived, ServerFraming
 from dlms.general_block import BlockTransfer
@@ -21,7 +21,9 @@ from dlms.limits import MAX_APDU
 from dlms.server.associate import answer
 from dlms.server.device import Device, ServerAssociation
 from dlms.server.objects import Context
+from dlms.server.refusals import Fault, refusal
 from dlms.server.services import Services
+from dlms.server.short_name_services import ShortNameServices
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Associated:
     def __init__(self, granted: ServerAssociation | None, window: int) -> None:
         self.granted = granted
         self.machine = Association(Role.SERVER)
-        self.services: Services | None = None
+        self.services: Services | ShortNameServices | None = None
         self._blocks = BlockTransfer(window)
 
     def close(self) -> None:
@@ -45,6 +47,12 @@ class Associated:
         self.machine.lower_layer_lost()
         self._blocks.reset()
         self.services = None
+
+    def refused(self, data: bytes, fault: Fault) -> list[bytes]:
+        """The answer to an APDU that is not served."""
+        if fault is Fault.NOT_ALLOWED and self.services is None:
+            fault = Fault.NO_ASSOCIATION
+        return refusal(data, fault, short_names=self.granted is not None and self.granted.context.short_names)
 
     def receive(self, data: bytes) -> list[bytes]:
         """Answer one APDU, or one block of a general block transfer.
@@ -55,7 +63,7 @@ class Associated:
             raise RemoteProtocolError("there is no association")
         negotiated = self.machine.negotiated
         if len(data) > negotiated.max_receive > 0:
-            return [_exception(StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)]
+            return self.refused(data, Fault.TOO_LONG)
         in_blocks = data[:1] == GeneralBlockTransfer.prefix
         if in_blocks:
             if Conformance.GENERAL_BLOCK_TRANSFER not in negotiated.conformance:
@@ -72,10 +80,10 @@ class Associated:
         if in_blocks or (len(reply) > limit and Conformance.GENERAL_BLOCK_TRANSFER in negotiated.conformance):
             return self._blocks.send(reply, limit)
         if len(reply) > limit:
-            return [_exception(StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)]
+            return self.refused(data, Fault.TOO_LONG)
         return [reply]
 
-    def _serve(self, data: bytes, services: Services) -> bytes | None:
+    def _serve(self, data: bytes, services: Services | ShortNameServices) -> bytes | None:
         request = decode_apdu(data)
         self.machine.receive(request)
         if KINDS[type(request)] is Kind.CONFIRM:
@@ -145,20 +153,22 @@ class Session:
         if device is None:
             return []
         device.handle_timeout(now)
-        if peer not in self._peers:
+        associated = self._peers.get(peer)
+        if associated is None:
             granted = device.associations.get((peer.client_sap, peer.server_sap))
-            self._peers[peer] = Associated(granted, self.framing.window)
-        associated = self._peers[peer]
+            associated = Associated(granted, self.framing.window)
+            if granted is not None:  # nothing is kept of who can have no association
+                self._peers[peer] = associated
         try:
             if data[:1] in (b"\x60", b"\x62"):
                 return self._acse(associated, decode_acse(data), device, peer)
             return associated.receive(data)
         except DecodeError:
-            return [_exception(StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)]
+            return associated.refused(data, Fault.UNKNOWN)
         except RemoteProtocolError:
-            return [_exception(StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)]
+            return associated.refused(data, Fault.NOT_ALLOWED)
         except DlmsError:
-            return [_exception(StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON)]
+            return associated.refused(data, Fault.OTHER)
 
     def _acse(self, associated: Associated, apdu: Record, device: Device, peer: Peer) -> list[bytes]:
         machine = associated.machine
@@ -175,13 +185,10 @@ class Session:
         if decision.negotiated is not None and associated.granted is not None:
             machine.negotiated = decision.negotiated
             context = Context(device, associated.granted, decision.negotiated)
-            associated.services = Services(context, self.framing.frame_capacity(peer))
-        if decision.aare is None:
-            machine.state = State.OPEN  # an unconfirmed association is open without an answer
+            services = ShortNameServices if decision.negotiated.context.short_names else Services
+            associated.services = services(context, self.framing.frame_capacity(peer))
+        if decision.aare is None:  # an unconfirmed association is open, or is not, without an answer
+            machine.state = State.CLOSED if decision.negotiated is None else State.OPEN
             return []
         machine.send(decision.aare)
         return [encode(decision.aare)]
-
-
-def _exception(state: StateError, service: ServiceError) -> bytes:
-    return encode(ExceptionResponse(int(state), int(service)))

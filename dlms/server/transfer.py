@@ -71,4 +71,31 @@ class Selected:
         return size
 
 
-Payload = Encoded | Selected
+class Joined:
+    """Several answers, one behind the other."""
+
+    def __init__(self, parts: Sequence[Encoded | Selected]) -> None:
+        self._parts = list(reversed(parts))
+        self._ready = bytearray()
+
+    def fits(self, limit: int) -> bool:
+        """Whether what is left has at most `limit` octets."""
+        self._fill(limit)
+        return len(self._ready) <= limit
+
+    def take(self, limit: int) -> bytes:
+        """The next octets, at most `limit`."""
+        self._fill(limit)
+        piece = bytes(self._ready[:limit])
+        del self._ready[:limit]
+        return piece
+
+    def _fill(self, limit: int) -> None:
+        """Take from the parts until more than `limit` octets wait or none are left."""
+        while self._parts and len(self._ready) <= limit:
+            self._ready += self._parts[-1].take(limit + 1 - len(self._ready))
+            if self._parts[-1].fits(0):
+                self._parts.pop()
+
+
+Payload = Encoded | Selected | Joined

@@ -6,6 +6,7 @@ A behaviour answers for attributes and methods that are more than a value in the
 from __future__ import annotations
 
 from dlms.server.objects.association_ln import AssociationLnBehaviour
+from dlms.server.objects.association_sn import AssociationSnBehaviour
 from dlms.server.objects.behaviour import Behaviour, Context
 from dlms.server.objects.profile_generic import ProfileGenericBehaviour
 from dlms.server.objects.sap_assignment import SapAssignmentBehaviour
@@ -14,6 +15,7 @@ PLAIN = Behaviour()
 
 BEHAVIOURS: dict[tuple[int, int], Behaviour] = {
     (7, 1): ProfileGenericBehaviour(),
+    **{(12, version): AssociationSnBehaviour() for version in range(5)},
     (15, 0): AssociationLnBehaviour(),
     (17, 0): SapAssignmentBehaviour(),
 }

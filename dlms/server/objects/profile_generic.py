@@ -14,19 +14,27 @@ from dlms.quirks import Quirk
 from dlms.server.objects.behaviour import Behaviour, Context
 from dlms.server.store import Rows
 from dlms.server.transfer import Selected
+from dlms.values import DoubleLongUnsigned
 
-BUFFER, CAPTURE_OBJECTS, CAPTURE_PERIOD, ENTRIES_IN_USE = 2, 3, 4, 7
+BUFFER, CAPTURE_OBJECTS, ENTRIES_IN_USE = 2, 3, 7
+MAX_COLUMNS = 255
 _NOTHING = range(0)
 
 
 class ProfileGenericBehaviour(Behaviour):
-    """The buffer is answered as rows; entries_in_use is counted."""
+    """The buffer is answered as rows, and entries_in_use counted from them; a buffer that is a plain value is one."""
 
     def get(self, ref: AttributeRef[Any], access: SelectiveAccess | None, context: Context) -> Any:
         """The buffer, whole or a part of it; other attributes from the store."""
-        if ref.index != BUFFER:
+        if ref.index not in (BUFFER, ENTRIES_IN_USE):
             return super().get(ref, access, context)
-        rows: Rows = context.device.store.get(ref)
+        rows: Rows | list[Any] = context.device.store.get(attribute_ref(7, ref.instance, BUFFER))
+        if isinstance(rows, list):
+            return super().get(ref, access, context)
+        if ref.index == ENTRIES_IN_USE:
+            if access is not None:
+                raise AccessError(AccessResult.SCOPE_OF_ACCESS_VIOLATED, ref)
+            return DoubleLongUnsigned(len(rows.span()))
         indices, columns = (rows.span(), None) if access is None else _select(rows, ref, access, context)
         return Selected(rows, indices, columns, Quirk.WHOLE_ROW_BLOCKS in context.device.quirks)
 
@@ -39,7 +47,7 @@ def _select(
             return _by_range(rows, ref, access.parameters, context)
         if access.selector == BY_ENTRY:
             return _by_entry(rows, access.parameters, context)
-    except (TypeError, ValueError, IndexError) as fault:
+    except (TypeError, ValueError, IndexError, OverflowError) as fault:
         raise AccessError(AccessResult.TYPE_UNMATCHED, ref) from fault
     raise AccessError(AccessResult.SCOPE_OF_ACCESS_VIOLATED, ref)
 
@@ -69,7 +77,7 @@ def _by_entry(rows: Rows, parameters: Any, context: Context) -> tuple[range, ran
     picked = _entries_from_newest(span, first, last) if newest_first else _entries(span, first, last)
     if first_column <= 1 and last_column == 0:
         return picked, None
-    return picked, range(max(first_column, 1) - 1, last_column or 255)
+    return picked, range(max(first_column, 1) - 1, min(last_column or MAX_COLUMNS, MAX_COLUMNS))
 
 
 def _entries(span: range, first: int, last: int) -> range:

@@ -1,0 +1,398 @@
+"""Every APDU as XML with the names of the ASN.1 module COSEMpdu, and back: driven by the declarations of the records.
+
+    <x:xDLMS-APDU xmlns:x="http://www.dlms.com/COSEMpdu">
+      <x:get-request>
+        <x:get-request-normal>
+          <x:invoke-id-and-priority>193</x:invoke-id-and-priority> ...
+
+Octets are hex, integers decimal, enumerations their names.  A field that is absent has no element.  Ours, since the
+schema has no place for them: the attribute `hex` for text, identifiers and booleans that have no regular form, `tagged`
+for a date-time sent as Data, `unused` for the unused bits of a bit-string, gateway APDUs and <x:untagged-push>.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from typing import Any, cast
+
+from dlms import codec as c
+from dlms.acse import ACSE, BerRecord, Tagged
+from dlms.apdu.attribute import CosemAttributeDescriptor
+from dlms.apdu.errors import ConfirmedServiceError, ErrorClass, ExceptionResponse
+from dlms.apdu.gateway import GatewayRequest, GatewayResponse
+from dlms.apdu.notification import NotificationBody, UntaggedPush
+from dlms.apdu.protected import GeneralSigning, ServiceCiphered
+from dlms.codec import ABSENT, Codec, Record, encode
+from dlms.decode import asn1_names as names
+from dlms.decode.application import MAX_NESTING
+from dlms.decode.asn1_names import Labels
+from dlms.decode.records import carried_record, record_of
+from dlms.decode.xml_data import data_in, put_data
+from dlms.decode.xml_forms import SIMPLE, SPECIAL, Form, integer_of, put_integer
+from dlms.decode.xml_text import PREFIX, XmlError, add, children, integer, leaf, octets, only_child, parse, render
+from dlms.enums import ServiceError
+from dlms.errors import LocalProtocolError
+
+XDLMS_ROOT, ACSE_ROOT = "xDLMS-APDU", "aCSE-APDU"
+
+
+def to_xml(apdu: Record | bytes) -> str:
+    """The XML document of an APDU; passwords and keys in it are shown.
+
+    Octets come back from `from_xml` as they were when they are the canonical encoding: lengths and booleans in the form
+    that `dlms.codec.encode` gives them.  Raises DecodeError for octets that are no APDU, LocalProtocolError for a record
+    that has no encoding.
+    """
+    record = record_of(apdu)
+    root = ET.Element(PREFIX + (ACSE_ROOT if isinstance(record, BerRecord) else XDLMS_ROOT))
+    _put_apdu(root, record, 0)
+    return render(root)
+
+
+def from_xml(text: str) -> Record:
+    """The record of an XML document: the inverse of `to_xml`; the elements may also be of no namespace.
+
+    Raises XmlError, which is an EncodeError, with the path of elements to what is wrong: no XML, a document type
+    declaration, a document beyond the bounds of `dlms.decode.xml_text`, names that are unknown, repeated or missing,
+    values that do not fit their type.
+    """
+    root = parse(text)
+    if root.tag not in (XDLMS_ROOT, ACSE_ROOT):
+        return _apdu_of(root)
+    try:
+        found = _apdu_of(only_child(root))
+        if isinstance(found, BerRecord) != (root.tag == ACSE_ROOT):
+            raise XmlError(f"<{root[0].tag}> belongs in the other root element")
+    except XmlError as fault:
+        raise fault.inside(root.tag) from fault.__cause__
+    return found
+
+
+# --- APDUs and records -----------------------------------------------------------------------------------------------
+
+
+def _put_apdu(parent: ET.Element, record: Record, nesting: int) -> None:
+    of = type(record)
+    if isinstance(record, ServiceCiphered):
+        add(parent, names.ciphered_name(record.tag), record.content.hex().upper())
+        return
+    family = names.family_name(of)
+    around = parent if family is None else add(parent, family)
+    _put_record(add(around, names.element_name(of)), record, nesting)
+
+
+def _apdu_of(element: ET.Element) -> Record:
+    try:
+        if element.tag in names.CIPHERED:
+            return ServiceCiphered(names.CIPHERED[element.tag], octets(leaf(element)))
+        if element.tag not in names.FAMILIES:
+            return _record_of(_named_apdu(element.tag, None), element)
+        inner = only_child(element)
+        of = _named_apdu(inner.tag, element.tag)
+        try:
+            return _record_of(of, inner)
+        except XmlError as fault:
+            raise fault.inside(inner.tag) from fault.__cause__
+    except XmlError as fault:
+        raise fault.inside(element.tag) from fault.__cause__
+
+
+def _named_apdu(name: str, family: str | None) -> type[Record]:
+    of = names.BY_NAME.get(name)
+    if of is None or names.family_name(of) != family:
+        raise XmlError(f"<{name[:60]}> is no APDU here")
+    return of
+
+
+def _put_record(element: ET.Element, record: Record, nesting: int = 0) -> None:
+    of = type(record)
+    if isinstance(record, ConfirmedServiceError) and _put_service_error(element, record):
+        return
+    if of in names.TRANSPARENT:
+        ((field, codec),) = of.layout
+        _FORMS[type(codec)].put(element, getattr(record, field), codec, names.labels(of, field))
+        return
+    body, start = names.BODIES.get(of, ("", -1))
+    for place, (field, codec) in enumerate(of.layout):
+        if place == start:
+            element = add(element, body)
+        value = getattr(record, field)
+        if _left_out(codec, value):
+            continue
+        child = add(element, names.field_name(of, field))
+        if (of, field) in _CARRIED:
+            _put_carried(child, value, nesting)
+        else:
+            _form(of, field, codec).put(child, value, codec, names.labels(of, field))
+
+
+def _left_out(codec: Codec, value: Any) -> bool:
+    """Whether a field has no element: it is absent, or has its default."""
+    match codec:
+        case c.OptionalOrAbsent():
+            return value is ABSENT
+        case c.Optional() | Tagged() | c.Fixed():
+            return value is None
+        case c.DefaultTrue():
+            return bool(value)
+    return False
+
+
+def _form(of: type[Record], field: str, codec: Codec) -> Form:
+    return SPECIAL.get((of, field)) or _FORMS[type(codec)]
+
+
+def _record_of(of: type[Record], element: ET.Element) -> Record:
+    """The record inside an element.  Raises XmlError with the path below this element."""
+    if of is ConfirmedServiceError and (named := _service_error_of(element)) is not None:
+        return named
+    if of in names.TRANSPARENT:
+        ((field, codec),) = of.layout
+        form = _FORMS[type(codec)]
+        return _made(of, {field: _checked(form, element, codec, names.labels(of, field))})
+    found = _by_name(of, element)
+    values = {}
+    for field, codec in of.layout:
+        child = found.pop(names.field_name(of, field), None)
+        values[field] = _missing(of, field, codec) if child is None else _field_of(of, field, codec, child)
+    if found:
+        raise XmlError(f"<{next(iter(found))[:60]}> is unknown here")
+    return _made(of, values)
+
+
+def _made(of: type[Record], values: dict[str, Any]) -> Record:
+    made = of(**values)
+    if isinstance(made, ExceptionResponse):
+        counted = made.service_error == ServiceError.INVOCATION_COUNTER_ERROR
+        if counted == (made.invocation_counter is None):
+            raise XmlError("an invocation-counter comes with invocation-counter-error, and only with it")
+    return made
+
+
+def _by_name(of: type[Record], element: ET.Element) -> dict[str, ET.Element]:
+    """The elements of the fields by name, those of a body inside included."""
+    found = {child.tag: child for child in children(element)}
+    if len(found) != len(element):
+        raise XmlError("an element is repeated")
+    body = names.BODIES.get(of, ("", -1))[0]
+    if body and body in found:
+        inner = found.pop(body)
+        inside = {child.tag: child for child in children(inner)}
+        if len(inside) != len(inner) or inside.keys() & found.keys():
+            raise XmlError("an element is repeated").inside(body)
+        found |= inside
+    return found
+
+
+def _missing(of: type[Record], field: str, codec: Codec) -> Any:
+    """What the absence of an element stands for.  Raises XmlError where it must be there."""
+    match codec:
+        case c.OptionalOrAbsent():
+            return ABSENT
+        case c.Optional() | Tagged():
+            return None
+        case c.DefaultTrue():
+            return True
+    default = next(one.default for one in dataclasses.fields(cast(Any, of)) if one.name == field)
+    if default is dataclasses.MISSING:
+        raise XmlError(f"<{names.field_name(of, field)}> is missing")
+    return default
+
+
+def _field_of(of: type[Record], field: str, codec: Codec, element: ET.Element) -> Any:
+    try:
+        if (of, field) in _CARRIED:
+            return _carried_of(element)
+        return _checked(_form(of, field, codec), element, codec, names.labels(of, field))
+    except XmlError as fault:
+        raise fault.inside(element.tag) from fault.__cause__
+
+
+def _checked(form: Form, element: ET.Element, codec: Codec, labels: Labels) -> Any:
+    """The value of an element, one that its codec can encode."""
+    try:
+        value = form.of(element, codec, labels)
+        if form.simple:
+            codec.encode(value, bytearray())
+    except XmlError:
+        raise
+    except (LocalProtocolError, struct.error, ValueError, OverflowError) as fault:
+        raise XmlError(str(fault)) from fault
+    return value
+
+
+# --- what has a form of its own --------------------------------------------------------------------------------------
+
+_CARRIED = frozenset(
+    {(of, "user_information") for of in ACSE.values()}
+    | {(GatewayRequest, "apdu"), (GatewayResponse, "apdu"), (GeneralSigning, "content")}
+)
+"""Fields that hold an APDU."""
+
+
+def _put_carried(element: ET.Element, value: bytes, nesting: int) -> None:
+    """The APDU inside another where it comes back as it is; its octets otherwise, and when it is ciphered."""
+    inner = carried_record(value) if nesting < MAX_NESTING else None
+    if inner is None or isinstance(inner, ServiceCiphered):
+        element.text = value.hex().upper()
+    else:
+        _put_apdu(element, inner, nesting + 1)
+
+
+def _carried_of(element: ET.Element) -> bytes:
+    return encode(_apdu_of(only_child(element))) if len(element) else octets(leaf(element))
+
+
+def _put_service_error(element: ET.Element, error: ConfirmedServiceError) -> bool:
+    """CHOICE in a CHOICE, by names; False where one of them has no name."""
+    service, kind = names.SERVICES.get(error.service), names.ERROR_CLASSES.get(error.error_type)
+    if service is None or kind is None:
+        return False
+    codes = names.INITIATE_ERRORS if error.error_type == ErrorClass.INITIATE else {}
+    put_integer(add(add(element, service), kind), error.value, None, codes)
+    return True
+
+
+def _service_error_of(element: ET.Element) -> ConfirmedServiceError | None:
+    """The inverse of `_put_service_error`; None where the elements are those of plain fields."""
+    if len(children(element)) != 1:
+        return None
+    outer = only_child(element)
+    try:
+        inner = only_child(outer)
+        service = next(tag for tag, name in names.SERVICES.items() if name == outer.tag)
+        kind = next(tag for tag, name in names.ERROR_CLASSES.items() if name == inner.tag)
+    except StopIteration:
+        raise XmlError(f"<{outer.tag[:60]}> and what is in it name no service error") from None
+    codes = names.INITIATE_ERRORS if kind == ErrorClass.INITIATE else {}
+    _, codec = ConfirmedServiceError.layout[2]
+    try:
+        return ConfirmedServiceError(service, kind, _checked(_inner(codec), inner, codec, codes))
+    except XmlError as fault:
+        raise fault.inside(inner.tag).inside(outer.tag) from fault.__cause__
+
+
+# --- values by codec -------------------------------------------------------------------------------------------------
+
+
+def _inner(codec: Codec) -> Form:
+    return _FORMS[type(codec)]
+
+
+def _put_inner(element: ET.Element, value: Any, codec: Any, labels: Labels) -> None:
+    _inner(codec.inner).put(element, value, codec.inner, labels)
+
+
+def _inner_of(element: ET.Element, codec: Any, labels: Labels) -> Any:
+    return _checked(_inner(codec.inner), element, codec.inner, labels)
+
+
+def _put_items(element: ET.Element, value: Any, codec: Any, labels: Labels) -> None:
+    name, form = names.item_name(codec.inner), _inner(codec.inner)
+    for item in value:
+        form.put(add(element, name), item, codec.inner, labels)
+
+
+def _items_of(element: ET.Element, codec: Any, labels: Labels) -> list[Any]:
+    name, form, items = names.item_name(codec.inner), _inner(codec.inner), []
+    for place, child in enumerate(children(element)):
+        try:
+            if child.tag != name:
+                raise XmlError(f"<{name}> wanted")
+            items.append(_checked(form, child, codec.inner, labels))
+        except XmlError as fault:
+            raise fault.inside(f"{child.tag}[{place}]") from fault.__cause__
+    return items
+
+
+def _put_result(element: ET.Element, value: Any, codec: Any, labels: Labels) -> None:
+    if isinstance(value, c.Refusal):
+        put_integer(add(element, "data-access-result"), value.result, codec, names.ACCESS_RESULTS)
+    else:
+        child = add(element, codec.inner_name.replace("_", "-"))
+        _inner(codec.inner).put(child, value, codec.inner, {})
+
+
+def _result_of(element: ET.Element, codec: Any, labels: Labels) -> Any:
+    child = only_child(element)
+    try:
+        if child.tag == "data-access-result":
+            refusal = c.Refusal(integer_of(child, codec, names.ACCESS_RESULTS))
+            codec.encode(refusal, bytearray())
+            return refusal
+        if child.tag != codec.inner_name.replace("_", "-"):
+            raise XmlError("no alternative of the result")
+        return _checked(_inner(codec.inner), child, codec.inner, {})
+    except XmlError as fault:
+        raise fault.inside(child.tag) from fault.__cause__
+
+
+def _put_alternative(element: ET.Element, value: Any, codec: Any, labels: Labels) -> None:
+    _put_record(add(element, names.element_name(type(value))), value)
+
+
+def _alternative_of(element: ET.Element, codec: Any, labels: Labels) -> Record:
+    child = only_child(element)
+    for _, of in codec.by_tag:
+        if names.element_name(of) == child.tag:
+            try:
+                return _record_of(of, child)
+            except XmlError as fault:
+                raise fault.inside(child.tag) from fault.__cause__
+    raise XmlError(f"<{child.tag[:60]}> is no alternative here")
+
+
+def _put_body(element: ET.Element, value: Any, codec: Any, labels: Labels) -> None:
+    if not isinstance(value, UntaggedPush):
+        put_data(add(element, "data-value"), value)
+        return
+    push = add(element, "untagged-push")
+    add(push, "enum", str(value.enum))
+    for attribute, entry in value.entries:
+        around = add(push, "entry")
+        _put_record(add(around, "cosem-attribute-descriptor"), attribute)
+        put_data(add(around, "value"), entry)
+
+
+def _body_of(element: ET.Element, codec: Any, labels: Labels) -> Any:
+    child = only_child(element)
+    try:
+        if child.tag == "data-value":
+            return data_in(child)
+        if child.tag != "untagged-push":
+            raise XmlError("data-value or untagged-push wanted")
+        found = children(child)
+        if not found or found[0].tag != "enum" or any(one.tag != "entry" for one in found[1:]):
+            raise XmlError("an enum, then entries wanted")
+        push = UntaggedPush(integer(leaf(found[0])), tuple(_entry_of(one) for one in found[1:]))
+        codec.encode(push, bytearray())
+    except XmlError as fault:
+        raise fault.inside(child.tag) from fault.__cause__
+    return push
+
+
+def _entry_of(element: ET.Element) -> tuple[CosemAttributeDescriptor, Any]:
+    found = children(element)
+    if [child.tag for child in found] != ["cosem-attribute-descriptor", "value"]:
+        raise XmlError("cosem-attribute-descriptor and value wanted").inside("entry")
+    return cast(CosemAttributeDescriptor, _record_of(CosemAttributeDescriptor, found[0])), data_in(found[1])
+
+
+_FORMS: Mapping[type[Codec], Form] = {
+    **SIMPLE,
+    c.DataValue: Form(lambda element, value, *_: put_data(element, value), lambda element, *_: data_in(element), False),
+    NotificationBody: Form(_put_body, _body_of, False),
+    **dict.fromkeys((c.Optional, c.OptionalOrAbsent), Form(_put_inner, _inner_of, False)),
+    c.SequenceOf: Form(_put_items, _items_of, False),
+    c.ResultOf: Form(_put_result, _result_of, False),
+    c.Nested: Form(
+        lambda element, value, *_: _put_record(element, value),
+        lambda element, codec, _: _record_of(codec.of, element),
+        False,
+    ),
+    c.Alternatives: Form(_put_alternative, _alternative_of, False),
+}
+"""Every kind of codec."""

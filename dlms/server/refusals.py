@@ -1,0 +1,67 @@
+"""What a server answers to an APDU that it cannot serve.  Green Book; abstract test cases APPL_IDLE_N1 and APPL_DATA_*.
+
+With logical names that is an exception-response.  With short names it is a data-access-error where a Read or a Write
+cannot be understood, and a confirmed-service-error where the service is not allowed; what needs no answer gets none.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from dlms.apdu.errors import ConfirmedService, ConfirmedServiceError, ErrorClass, ExceptionResponse
+from dlms.apdu.short_name import (
+    DataAccessError,
+    InformationReportRequest,
+    ReadRequest,
+    ReadResponse,
+    UnconfirmedWriteRequest,
+    WriteRequest,
+    WriteResponse,
+)
+from dlms.codec import encode
+from dlms.enums import AccessResult, ServiceError, StateError
+
+
+class Fault(enum.Enum):
+    """Why an APDU is not served: the two codes of an exception-response, the two of a confirmed-service-error."""
+
+    UNKNOWN = (StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED, ErrorClass.SERVICE, 2)
+    """It cannot be understood (service-unsupported)."""
+    NOT_ALLOWED = (StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE, ErrorClass.SERVICE, 2)
+    """The service was not negotiated, or does not belong to the context (service-unsupported)."""
+    NO_ASSOCIATION = (
+        StateError.SERVICE_NOT_ALLOWED,
+        ServiceError.OPERATION_NOT_POSSIBLE,
+        ErrorClass.VDE_STATE_ERROR,
+        1,
+    )
+    """There is no association (no-dlms-context)."""
+    TOO_LONG = (StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG, ErrorClass.SERVICE, 1)
+    """It is longer than what was negotiated (pdu-size)."""
+    OTHER = (StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON, ErrorClass.SERVICE, 0)
+
+
+_UNCONFIRMED = (UnconfirmedWriteRequest.prefix, InformationReportRequest.prefix)
+_SERVICES = {
+    b"\x60": ConfirmedService.INITIATE_ERROR,
+    b"\x62": ConfirmedService.INITIATE_ERROR,
+    ReadRequest.prefix: ConfirmedService.READ,
+    b"\xc0": ConfirmedService.READ,
+}
+"""First octet of a request -> the service that has failed; the write service for all others."""
+
+
+def refusal(data: bytes, fault: Fault, *, short_names: bool) -> list[bytes]:
+    """The answer to the APDU `data`, none where none is due."""
+    state_error, service_error, error_class, value = fault.value
+    if not short_names:
+        return [encode(ExceptionResponse(int(state_error), int(service_error)))]
+    tag = data[:1]
+    if tag in _UNCONFIRMED:
+        return []
+    if fault is Fault.UNKNOWN and tag == ReadRequest.prefix:
+        return [encode(ReadResponse([DataAccessError(int(AccessResult.OTHER_REASON))]))]
+    if fault is Fault.UNKNOWN and tag == WriteRequest.prefix:
+        return [encode(WriteResponse([DataAccessError(int(AccessResult.OTHER_REASON))]))]
+    service = _SERVICES.get(tag, ConfirmedService.WRITE)
+    return [encode(ConfirmedServiceError(int(service), int(error_class), int(value)))]
