@@ -56,7 +56,11 @@ class BlockTransfer:
 
     def reset(self) -> None:
         """Forget what is under way."""
-        self._sending, self.received, self._complete = Sending([]), 0, False
+        self._sending = Sending([])
+        self._begin_receiving()
+
+    def _begin_receiving(self) -> None:
+        self.received, self._complete = 0, False
         self._data.clear()
 
     def send(self, apdu: bytes, max_apdu: int) -> list[bytes]:
@@ -70,7 +74,7 @@ class BlockTransfer:
     def receive(self, block: GeneralBlockTransfer) -> list[bytes]:
         """Take a block.  Raises RemoteProtocolError, and forgets the transfer, when the peer breaks the rules."""
         if block.block_number == 1 and self._complete:
-            self.reset()  # the peer begins a new transfer
+            self._begin_receiving()  # a new transfer; what was sent in the last one may be acknowledged with it
         try:
             self._acknowledge(block)
             self._store(block)
