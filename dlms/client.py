@@ -142,6 +142,18 @@ class Client:
         names = [ref.attribute.name if ref.attribute else str(ref.index) for ref in refs]
         return dict(zip(names, self.get_many(refs), strict=True))
 
+    def wait_for_notification(self, timeout_s: float) -> Record | None:
+        """The oldest notification, waiting for one at most `timeout_s`; None when none came.
+
+        Raises LinkError when the line is lost meanwhile.
+        """
+        until = time.monotonic() + timeout_s
+        while not self.notifications and time.monotonic() < until:
+            if self.connection.closed is not None:
+                raise LinkError(self.connection.closed)
+            self._pump(until)
+        return self.notifications.popleft() if self.notifications else None
+
     def close(self) -> None:
         """Release the association, bring the link down, hang up.  More than once does no harm."""
         budget = CLOSE_TIMEOUT_S if self._deadline is None else min(CLOSE_TIMEOUT_S, self._left())

@@ -25,6 +25,3 @@ class Quirk(enum.StrEnum):
 
     ENTRIES_FROM_NEWEST = "entries-from-newest"
     """Selection by entry counts from 0 = newest and gives rows back in the direction asked for (Kamstrup)."""
-
-    TAGGED_NOTIFICATION_TIME = "tagged-notification-time"
-    """DataNotification carries its date-time as 09 0C and 12 octets (Kamstrup firmware up to S1, Kaifa)."""

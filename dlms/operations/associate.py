@@ -44,9 +44,10 @@ LN_CONFORMANCE = (
     | C.SET
     | C.SELECTIVE_ACCESS
     | C.EVENT_NOTIFICATION
+    | C.ACCESS
     | C.ACTION
 )
-"""What this client does with logical names."""
+"""What this client does with logical names, but general block transfer: that is for those who ask for it."""
 SN_CONFORMANCE = (
     C.READ
     | C.WRITE
