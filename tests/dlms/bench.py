@@ -25,8 +25,8 @@ class FakeFraming:
 
     window = 63
 
-    def __init__(self, max_apdu: int = 0xFFFF) -> None:
-        self.max_apdu = max_apdu
+    def __init__(self, max_apdu: int = 0xFFFF, reliable: bool = True) -> None:
+        self.max_apdu, self.reliable = max_apdu, reliable
         self.sent: list[bytes] = []
         self.expects_reply: list[bool] = []
         self.events: deque[FramingEvent] = deque()
@@ -88,9 +88,10 @@ class Bench:
         *,
         quirks: frozenset[Quirk] = frozenset(),
         max_apdu: int = 0xFFFF,
+        reliable: bool = True,
         trace: Trace = NO_TRACE,
     ) -> None:
-        self.framing = FakeFraming(max_apdu)
+        self.framing = FakeFraming(max_apdu, reliable)
         self.connection = Connection(
             self.framing, request or AssociationRequest(), quirks=quirks, timeout_s=TIMEOUT_S, trace=trace
         )

@@ -21,7 +21,7 @@ ABOUT_THE_CONTENT = {"plaintext", "plaintext_apdu", "keys", "tag_verified", "dat
 COLLECTION = shared.records("apdu_dev")
 
 
-def of_kinds(*kinds: str) -> Any:
+def of_kinds(*kinds: str) -> pytest.MarkDecorator:
     chosen = [one for one in COLLECTION if one["kind"] in kinds]
     return pytest.mark.parametrize("vector", chosen, ids=lambda one: f"{one['kind']}-{one['id']}")
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlms.acse import Aare, Diagnostic
-from dlms.apdu import DataNotification, GetRequestWithList, GetResponseNormal, GetResponseWithDatablock, decode_apdu
+from dlms.apdu import DataNotification, GetRequestWithList, GetResponseNormal, GetResponseWithDatablock
 from dlms.apdu.attribute import ResultBlock
 from dlms.client import Client, connect
 from dlms.codec import Refusal, encode
@@ -26,7 +26,7 @@ from dlms.errors import (
     OutcomeUnknown,
     RemoteProtocolError,
 )
-from dlms.ic import Clock, Data, ProfileGeneric, Register
+from dlms.ic import Register
 from dlms.operations.associate import LN_CONFORMANCE
 from dlms.operations.profiles import Entries
 from dlms.trace import Trace
@@ -118,6 +118,27 @@ def test_what_was_not_negotiated_is_done_otherwise_or_refused(bits: set[Conforma
         if Conformance.SELECTIVE_ACCESS not in conformance:
             with pytest.raises(LocalProtocolError, match="selective access"):
                 client.profile(PROFILE, entries=Entries(1))
+
+
+@given(size=st.integers(40, 120), receive=st.integers(60, 200), number=st.integers(0, 30))
+def test_long_and_short_exchanges_mixed_in_general_blocks(size: int, receive: int, number: int) -> None:
+    """Requests and answers longer than the other end receives, in one association with others that are not."""
+    general = Conformance.GENERAL_BLOCK_TRANSFER
+    held = device(store(number), conformance=EVERYTHING | general, max_receive=receive)
+    conformance = (LN_CONFORMANCE | general) & ~Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
+    with (
+        served(memory_name(), held) as url,
+        connect(
+            url, client=WRITER, password="98765", max_receive=size, conformance=conformance, timeout_s=0.5
+        ) as client,
+    ):
+        for turn in range(3):
+            assert client.get(ENERGY.value) == 1234
+            assert client.get(LONG.value) == bytes(range(256)) * 3
+            client.set(NAME.value, bytes((turn,)) * 500)
+            assert client.get_many([NAME.value, ENERGY.value]) == [bytes((turn,)) * 500, 1234]
+            assert client.profile(PROFILE).rows() == rows(number)
+            client.call(ENERGY.reset)
 
 
 def test_two_clients_of_one_device(url: str) -> None:
@@ -310,9 +331,6 @@ def test_notifications_are_kept_and_counted(meter: Callable[..., Client], monkey
     assert client.lost_notifications == 2
 
 
-HOSTILE: list[Any] = [None, Unsigned(1), "text", (), (Integer(1),), [Integer(1), Unsigned(1)], (500, 1), b"\1\2"]
-
-
 @pytest.mark.parametrize(
     "scaler",
     [
@@ -348,7 +366,10 @@ def test_a_register_without_scaler(meter: Callable[..., Client]) -> None:
 
 @pytest.mark.parametrize("buffer", [Unsigned(1), "text", [], [()], [(Unsigned(1),)], [None], [at(0)], ()], ids=repr)
 def test_a_buffer_that_is_none(meter: Callable[..., Client], buffer: Any) -> None:
-    captured = [(LongUnsigned(1), bytes(6), Integer(2), LongUnsigned(0)), (LongUnsigned(8), bytes(6), Integer(2), LongUnsigned(0))]
+    captured = [
+        (LongUnsigned(1), bytes(6), Integer(2), LongUnsigned(0)),
+        (LongUnsigned(8), bytes(6), Integer(2), LongUnsigned(0)),
+    ]
     client = meter(value(1, captured), value(2, buffer))
     client.connection.association.negotiated = type(client.connection.negotiated)(Conformance.GET)
     try:
@@ -403,4 +424,3 @@ def test_snapshot_of_listed_objects() -> None:
         listed = {one.instance: one for one in client.objects()}
         assert client.snapshot(listed[ENERGY.instance]) == client.snapshot(ENERGY)
         assert client.snapshot(listed[ASSOCIATION.instance])["association_status"] == 2
-

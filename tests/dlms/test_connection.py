@@ -16,6 +16,7 @@ from dlms.apdu import (
     DataNotificationConfirm,
     EventNotificationRequest,
     ExceptionResponse,
+    GeneralBlockTransfer,
     GetRequestNormal,
     GetResponseNormal,
     GetResponseWithDatablock,
@@ -43,7 +44,7 @@ from dlms.errors import (
 from dlms.framing import Disconnected
 from dlms.ic import Data, Register
 from dlms.operations import Operation, Request
-from dlms.operations.associate import AssociationRequest
+from dlms.operations.associate import LN_CONFORMANCE, AssociationRequest
 from dlms.operations.read import get, get_encoded
 from dlms.operations.write import call, set_value
 from dlms.quirks import Quirk
@@ -299,6 +300,22 @@ def test_a_long_answer_has_its_time_again_with_each_segment() -> None:
         ticket.result()
 
 
+def test_half_an_answer_in_general_blocks_is_not_in_the_way_of_the_next() -> None:
+    bench = Bench(AssociationRequest(conformance=LN_CONFORMANCE | Conformance.GENERAL_BLOCK_TRANSFER))
+    bench.open(LN_CONFORMANCE | Conformance.GENERAL_BLOCK_TRANSFER)
+    ticket = bench.start(get(ENERGY.value))
+    for number in (1, 2, 3):
+        bench.receive(GeneralBlockTransfer(0x01, number, 0, b"x"))
+    bench.wait(TIMEOUT_S)
+    with pytest.raises(LinkError):
+        ticket.result()
+    ticket = bench.start(get(ENERGY.value))
+    whole = bytes((0xC4, 1, bench.invoke, 0, 0x11, 7))
+    bench.receive(GeneralBlockTransfer(0x01, 1, 0, whole[:3]))
+    bench.receive(GeneralBlockTransfer(0x81, 2, 0, whole[3:]))
+    assert ticket.result() == 7
+
+
 # --- giving up ----------------------------------------------------------------------------------------------------
 
 
@@ -428,7 +445,11 @@ def test_services_that_are_refused(refusal: Record, says: str) -> None:
     assert bench.connection.association.state is State.OPEN
 
 
-@given(st.lists(st.binary(max_size=30) | st.sampled_from([encode(one) for one in (ONE, PUSH, CONFIRMED_PUSH)]), max_size=20))
+@given(
+    st.lists(
+        st.binary(max_size=30) | st.sampled_from([encode(one) for one in (ONE, PUSH, CONFIRMED_PUSH)]), max_size=20
+    )
+)
 def test_nothing_received_raises(pieces: list[bytes]) -> None:
     bench = Bench()
     bench.connection.open(bench.now)
@@ -598,4 +619,3 @@ def test_nothing_is_left_of_a_transfer_beyond_the_limit(monkeypatch: pytest.Monk
     with pytest.raises(RemoteProtocolError, match="longer than 1000"):
         ticket.result()
     assert blocks == 11
-

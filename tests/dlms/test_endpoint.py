@@ -76,7 +76,9 @@ def test_secrets_are_refused_and_not_repeated(scheme: str) -> None:
         assert "hunter2" not in str(refused.value)
 
 
-@given(st.text(max_size=40) | st.text(max_size=30).map("tcp://".__add__) | st.text(max_size=30).map("serial://".__add__))
+@given(
+    st.text(max_size=40) | st.text(max_size=30).map("tcp://".__add__) | st.text(max_size=30).map("serial://".__add__)
+)
 def test_any_text_is_an_endpoint_or_our_error(text: str) -> None:
     try:
         found = parse(text)

@@ -281,7 +281,8 @@ def test_the_client() -> None:
 
 
 @pytest.mark.parametrize(
-    ("client", "server", "physical", "size"), [(300, 1, None, None), (1, 200, None, None), (1, 1, 0x5000, None), (1, 1, 1, 3)]
+    ("client", "server", "physical", "size"),
+    [(300, 1, None, None), (1, 200, None, None), (1, 1, 0x5000, None), (1, 1, 1, 3)],
 )
 def test_addresses_that_do_not_exist(client: int, server: int, physical: int | None, size: int | None) -> None:
     with pytest.raises(LocalProtocolError):
@@ -343,7 +344,11 @@ FATES = st.builds(
 def test_a_whole_conversation() -> None:
     bench = Bench()
     bench.run(bench.connection.open(0.0))
-    for ref, value in ((ENERGY.value, DoubleLongUnsigned(1234)), (LONG.value, bytes(range(256)) * 3), (PROFILE.buffer, rows(40))):
+    for ref, value in (
+        (ENERGY.value, DoubleLongUnsigned(1234)),
+        (LONG.value, bytes(range(256)) * 3),
+        (PROFILE.buffer, rows(40)),
+    ):
         assert bench.run(bench.connection.start(get(ref), bench.line.now)) == value
     bench.run(bench.connection.release(bench.line.now))
     bench.connection.disconnect(bench.line.now)

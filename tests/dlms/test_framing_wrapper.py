@@ -94,7 +94,9 @@ def test_the_client_takes_what_is_for_it() -> None:
     client.send(b"ask", 0.0)
     client.send(b"again", 0.0)
     assert client.data_to_send() == [wrap(16, 1, b"ask"), wrap(16, 1, b"again")]
-    client.receive_data(wrap(1, 16, b"for us") + wrap(2, 16, b"other") + wrap(1, 17, b"other") + wrap(16, 1, b"ours"), 0.0)
+    client.receive_data(
+        wrap(1, 16, b"for us") + wrap(2, 16, b"other") + wrap(1, 17, b"other") + wrap(16, 1, b"ours"), 0.0
+    )
     assert [client.next_event(), client.next_event()] == [Received(b"for us"), None]
     assert client.foreign == 3
     client.receive_data(b"garbage!", 0.0)

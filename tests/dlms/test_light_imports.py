@@ -29,7 +29,13 @@ with served(memory_name()) as url, connect(url) as client:
 
 @pytest.mark.parametrize(
     "code",
-    ["import dlms", "import dlms.server", "import dlms.ic, dlms.apdu, dlms.data, dlms.rows", "import dlms.framing.hdlc", READ],
+    [
+        "import dlms",
+        "import dlms.server",
+        "import dlms.ic, dlms.apdu, dlms.data, dlms.rows",
+        "import dlms.framing.hdlc",
+        READ,
+    ],
     ids=["dlms", "server", "data", "hdlc", "read"],
 )
 def test_light(code: str) -> None:

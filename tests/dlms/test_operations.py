@@ -32,7 +32,7 @@ from dlms.apdu import (
 from dlms.apdu.action import ActionResult
 from dlms.apdu.attribute import DataBlock, ResultBlock
 from dlms.association import Negotiated
-from dlms.codec import Record, Refusal
+from dlms.codec import Record, Refusal, decode, encode
 from dlms.cosem_time import DateTime
 from dlms.data import Float64, Integer, LongUnsigned, Unsigned
 from dlms.enums import Conformance
@@ -51,7 +51,6 @@ from tests.dlms import data_values
 from tests.dlms.server.devices import CLOCK, ENERGY, LONG, NAME, PROFILE, WRITER, Dialogue, at, device, rows, store
 
 LIST = Conformance.GET | Conformance.MULTIPLE_REFERENCES
-NOTHING: tuple[Record, ...] = ()
 
 
 class EndlessServer(AssertionError):
@@ -89,8 +88,6 @@ class Meter:
         self.asked: list[Record] = []
 
     def __call__(self, request: Request) -> Record:
-        from dlms.codec import decode
-
         self.asked.append(request.apdu)
         answer = self.dialogue.say(request.apdu if request.read_only else confirmed(request.apdu), WRITER)
         assert answer is not None
@@ -101,8 +98,6 @@ class Meter:
 
 
 def confirmed(apdu: Record) -> bytes:
-    from dlms.codec import encode
-
     data = encode(apdu)
     return data[:2] + b"\xc1" + data[3:]
 
@@ -148,9 +143,7 @@ def test_endless_blocks_end(monkeypatch: pytest.MonkeyPatch) -> None:
         run(get(ENERGY.value), lambda request: block(next(numbers), bytes(50)))
     numbers = iter(range(1, 10_000))
     with pytest.raises(RemoteProtocolError, match="more than 5000"):
-        run(
-            call(ENERGY.reset), lambda request: ActionResponseWithPblock(0, DataBlock(False, next(numbers), bytes(50)))
-        )
+        run(call(ENERGY.reset), lambda request: ActionResponseWithPblock(0, DataBlock(False, next(numbers), bytes(50))))
 
 
 def test_each_next_block_names_the_last() -> None:
@@ -214,7 +207,10 @@ def test_lists_of_another_length(count: int) -> None:
         )
 
 
-@pytest.mark.parametrize("payload", [b"", b"\x02", b"\x02\0\x11\1\0", b"\x02\0\x11\1\7\0", b"\x84\xff\xff\xff\xff", b"\x02" + b"\0\x11\1" * 3])
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"\x02", b"\x02\0\x11\1\0", b"\x02\0\x11\1\7\0", b"\x84\xff\xff\xff\xff", b"\x02" + b"\0\x11\1" * 3],
+)
 def test_a_list_in_blocks_that_is_none(payload: bytes) -> None:
     with pytest.raises(DecodeError):
         run(get_many(READ[:2], Negotiated(LIST)), scripted(block(1, payload, True)))
@@ -443,7 +439,12 @@ def test_the_object_list() -> None:
 def test_objects_of_undeclared_classes_have_references_too() -> None:
     ref = attribute_ref(9999, "1.1.1.1.1.1", 2)
     assert (ref.attribute, ref.index, str(ref)) == (None, 2, "1.1.1.1.1.1:2 (class 9999)")
-    element = (LongUnsigned(9999), Unsigned(0), bytes(Obis("1.1.1.1.1.1")), ([(Integer(2), Unsigned(1), None)], []))
+    element: Any = (
+        LongUnsigned(9999),
+        Unsigned(0),
+        bytes(Obis("1.1.1.1.1.1")),
+        ([(Integer(2), Unsigned(1), None)], []),
+    )
     (found,) = run(object_list(), scripted(GetResponseNormal(0, [element])))
     assert found.class_name == "class 9999"
     assert found.readable() == [ref]

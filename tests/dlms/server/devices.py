@@ -123,7 +123,9 @@ def device(
         )
         for client, objects in rights.items()
     )
-    return Device(held or store(), (LogicalDevice(SERVER, b"TST0000000000001"),), associations, quirks=frozenset(quirks))
+    return Device(
+        held or store(), (LogicalDevice(SERVER, b"TST0000000000001"),), associations, quirks=frozenset(quirks)
+    )
 
 
 def proposal(client: int = PUBLIC, conformance: Conformance = EVERYTHING, max_receive: int = 0xFFFF) -> bytes:

@@ -105,7 +105,9 @@ def test_appl_open_1(client: int) -> None:
     assert not dialogue.is_associated(client)
 
 
-@pytest.mark.parametrize(("version", "good"), [(b"\x07\x80", True), (b"\x06\x40", False), (b"\x02\x04", False), (b"", False)])
+@pytest.mark.parametrize(
+    ("version", "good"), [(b"\x07\x80", True), (b"\x06\x40", False), (b"\x02\x04", False), (b"", False)]
+)
 def test_appl_open_4(version: bytes, good: bool) -> None:
     aarq = changed(protocol_version=version)
     if good:
@@ -120,9 +122,7 @@ def test_appl_open_5(name: bytes | None) -> None:
 
 
 def test_appl_open_6_s1() -> None:
-    dummies = (
-        "6036a109060760857405080101a203040144a303040144a403020100a503020100a803020100be10040e01000000065f1f040060fe9fffff"
-    )
+    dummies = "6036a109060760857405080101a203040144a303040144a403020100a503020100a803020100be10040e01000000065f1f040060fe9fffff"
     accepted(Dialogue(), bytes.fromhex(dummies))
 
 
@@ -298,7 +298,7 @@ def test_an_aarq_without_a_readable_initiate(information: bytes | None) -> None:
 
 def test_the_association_describes_itself() -> None:
     dialogue = Dialogue().open(READER, max_receive=500)
-    answers = {}
+    answers: dict[int, Any] = {}
     for index in range(1, 9):
         answer = dialogue.ask(bytes.fromhex(f"c001c1000f0000280000ff{index:02x}00"), READER)
         answers[index] = getattr(answer, "result", answer)

@@ -23,6 +23,7 @@ from dlms.apdu import (
     ActionResponseWithPblock,
     DataNotificationConfirm,
     ExceptionResponse,
+    GeneralBlockTransfer,
     GetRequestNext,
     GetRequestNormal,
     GetRequestWithList,
@@ -159,7 +160,8 @@ def test_set_with_a_selection_or_of_what_is_not_there() -> None:
 
 
 def test_unconfirmed_set_and_action_are_carried_out_and_not_answered() -> None:
-    dialogue, calls = Dialogue().open(WRITER), []
+    calls: list[Any] = []
+    dialogue = Dialogue().open(WRITER)
     dialogue.device.store.methods[ENERGY.reset] = calls.append  # type: ignore[attr-defined]
     assert dialogue.say(SetRequestNormal(0x81, descriptor(ENERGY.value), None, DoubleLongUnsigned(6)), WRITER) is None
     assert dialogue.say(ActionRequestNormal(0x01, method(ENERGY.reset), Integer(3)), WRITER) is None
@@ -213,7 +215,18 @@ def test_the_secret_of_an_association_can_be_changed_by_itself() -> None:
 
 @pytest.mark.parametrize(
     "apdu",
-    [b"", b"\xff", b"\xc0", b"\xc0\x09\xc1", b"\x61\x00", b"\x63\x00", b"\xc8\x00", b"\xdb\x00", b"\x0f\x00", b"\xd8\x01\x01"],
+    [
+        b"",
+        b"\xff",
+        b"\xc0",
+        b"\xc0\x09\xc1",
+        b"\x61\x00",
+        b"\x63\x00",
+        b"\xc8\x00",
+        b"\xdb\x00",
+        b"\x0f\x00",
+        b"\xd8\x01\x01",
+    ],
     ids=bytes.hex,
 )
 @pytest.mark.parametrize("associated", [True, False])
@@ -406,6 +419,29 @@ def test_a_long_answer_of_a_method_without_block_transfer() -> None:
     assert called(dialogue, ENERGY.reset) == ActionResult(R.OTHER_REASON)
 
 
+def test_a_request_in_general_blocks_that_was_given_up() -> None:
+    """Half a request, then a short one, then half of another, then a whole one: nothing of the halves is in the way."""
+    general = EVERYTHING | Conformance.GENERAL_BLOCK_TRANSFER
+    dialogue = Dialogue(device(conformance=general)).open(WRITER, general)
+
+    def say(number: int, data: bytes, last: bool = False) -> Record:
+        return dialogue.ask(GeneralBlockTransfer(last << 7 | 1, number, 0, data), WRITER)
+
+    first = encode(SetRequestNormal(0xC1, descriptor(NAME.value), None, b"first"))
+    second = encode(SetRequestNormal(0xC2, descriptor(NAME.value), None, b"second"))
+    for number in (1, 2, 3):
+        say(number, first[number : number + 1])
+    assert dialogue.is_associated(WRITER)
+    say(1, first[:5])
+    say(2, first[5:9])
+    say(1, second[:7])
+    answer = say(2, second[7:], last=True)
+    assert isinstance(answer, GeneralBlockTransfer)
+    assert answer.block_number_ack == 2
+    assert answer.block_data.hex() == "c501c200"
+    assert dialogue.get(NAME.value, client=WRITER) == GetResponseNormal(0xC1, b"second")
+
+
 # --- lists --------------------------------------------------------------------------------------------------------
 
 READ = (ENERGY.value, ENERGY.scaler_unit, NAME.value, LONG.value, ELSEWHERE.value, PROFILE.buffer, CLOCK.status)
@@ -468,9 +504,7 @@ def test_set_and_action_with_lists() -> None:
     quirks=st.sets(st.sampled_from((Quirk.LONG_BLOCK_LENGTH, Quirk.WHOLE_ROW_BLOCKS))),
     returned=data_values.values,
 )
-def test_no_answer_is_longer_than_the_client_receives(
-    value: Any, size: int, quirks: set[Quirk], returned: Any
-) -> None:
+def test_no_answer_is_longer_than_the_client_receives(value: Any, size: int, quirks: set[Quirk], returned: Any) -> None:
     held = store(7)
     held.values[LONG.value] = value
     held.methods[ENERGY.reset] = lambda _: returned
@@ -565,7 +599,14 @@ def test_by_entry_with_columns() -> None:
 
 @pytest.mark.parametrize(
     ("entries", "expected"),
-    [((0, 2), [19, 18, 17]), ((2, 0), [17, 18, 19]), ((5, 5), [14]), ((18, 40), [1, 0]), ((40, 18), [0, 1]), ((30, 25), [])],
+    [
+        ((0, 2), [19, 18, 17]),
+        ((2, 0), [17, 18, 19]),
+        ((5, 5), [14]),
+        ((18, 40), [1, 0]),
+        ((40, 18), [0, 1]),
+        ((30, 25), []),
+    ],
 )
 def test_entries_from_the_newest(entries: tuple[int, int], expected: list[int]) -> None:
     found = select(by_entry(Entries(*entries)), (Quirk.ENTRIES_FROM_NEWEST,))
@@ -573,7 +614,7 @@ def test_entries_from_the_newest(entries: tuple[int, int], expected: list[int]) 
 
 
 HUGE = Long64(2**63 - 1)
-ODD_PARAMETERS = [
+ODD_PARAMETERS: list[Any] = [
     None,
     (),
     (Float32(math.inf),) * 4,
@@ -626,7 +667,9 @@ def test_blocks_of_whole_rows(size: int, long: bool) -> None:
     whole, pieces = dialogue.collect(dialogue.get(PROFILE.buffer))
     assert cosem_data.decode(whole) == rows(50)
     width = len(cosem_data.encode(rows(1)[0]))
-    assert all((len(piece) - 2) % width == 0 if place == 0 else len(piece) % width == 0 for place, piece in enumerate(pieces))
+    assert all(
+        (len(piece) - 2) % width == 0 if place == 0 else len(piece) % width == 0 for place, piece in enumerate(pieces)
+    )
 
 
 def test_lengths_of_three_octets() -> None:
@@ -644,4 +687,3 @@ def test_rows_in_memory() -> None:
     assert DataValue().decode(held.encode([4], None)[0], 0)[0] == rows(5)[4]
     with pytest.raises(AccessError):
         held.encode(range(4, 6), None)
-
