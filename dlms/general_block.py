@@ -73,15 +73,21 @@ class BlockTransfer:
 
     def receive(self, block: GeneralBlockTransfer) -> list[bytes]:
         """Take a block.  Raises RemoteProtocolError, and forgets the transfer, when the peer breaks the rules."""
-        if block.block_number == 1 and self._complete:
-            self._begin_receiving()  # a new transfer; what was sent in the last one may be acknowledged with it
+        if block.block_data and self._is_of_another(block):
+            self._begin_receiving()  # what was sent in the last transfer may be acknowledged with the new one
         try:
             self._acknowledge(block)
             self._store(block)
         except RemoteProtocolError:
             self.reset()
             raise
-        return [] if block.streaming else self._our_turn()
+        return [] if block.streaming else self._our_turn(bool(block.block_data))
+
+    def _is_of_another(self, block: GeneralBlockTransfer) -> bool:
+        """Whether the peer has begun a new transfer, be it that its first block was lost."""
+        if self._complete:
+            return not self._data
+        return block.block_number == 1 and self.received > 0 and not self._data.startswith(block.block_data)
 
     def take(self) -> bytes | None:
         """The APDU that has arrived, once; None while none has."""
@@ -113,10 +119,11 @@ class BlockTransfer:
         self._data += block.block_data
         self._complete = block.last_block
 
-    def _our_turn(self) -> list[bytes]:
+    def _our_turn(self, owed: bool) -> list[bytes]:
+        """More blocks of ours, else an acknowledgement: `owed` when data came, even if none of it could be kept."""
         if self._sending.acknowledged < len(self._sending.pieces):
             return self._turn()
-        if self._complete or not self.received:
+        if self._complete or not (self.received or owed):
             return []
         number = self._sending.sent + 1
         return [encode(GeneralBlockTransfer(LAST | self.own_window, number, self.received, b""))]
