@@ -20,7 +20,7 @@ from dlms.apdu.short_name import (
     WriteDataBlockAccess,
 )
 from dlms.codec import Record
-from dlms.enums import ApplicationContext, AssociationResult, Conformance, Mechanism
+from dlms.enums import ApplicationContext, AssociationResult, Conformance, Mechanism, ReleaseResponseReason
 from dlms.errors import DlmsError, LocalProtocolError, RemoteProtocolError
 
 
@@ -270,4 +270,6 @@ class Association:
             if apdu.result != AssociationResult.ACCEPTED:
                 return State.CLOSED
             return State.AUTHENTICATING if self.negotiated.mechanism >= Mechanism.HLS else State.OPEN
+        if isinstance(apdu, Rlre) and apdu.reason == ReleaseResponseReason.NOT_FINISHED:
+            return State.OPEN
         return target

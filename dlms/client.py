@@ -316,7 +316,7 @@ def connect(
 ) -> Client:
     """Dial an endpoint and open an association.  `auth` defaults to LLS with a password, to none without.
 
-    `timeout_s` is the budget of one exchange, link repetitions included; `deadline_s` that of everything.
+    `timeout_s` is the budget of one exchange, its `retries` repetitions included; `deadline_s` that of everything.
     `context` says how objects are named, by logical or short names; the verbs are the same with both.  `conformance`
     (without it, all that this client does) and `max_receive` (octets of one APDU) are what is proposed to the meter.
     Raises LinkError, AssociationRefused, RemoteProtocolError or LocalProtocolError.
@@ -327,7 +327,12 @@ def connect(
         raise LocalProtocolError("the password has characters outside Latin-1: give its octets") from None
     mechanism = auth if auth is not None else Mechanism.LLS if secret else Mechanism.NONE
     request = AssociationRequest(mechanism, secret, context, conformance, max_receive)
-    options = {"physical": physical, "retries": retries} if parse(url).framing == "hdlc" else {}
+    over_hdlc = parse(url).framing == "hdlc"
+    if physical is not None and not over_hdlc:
+        raise LocalProtocolError(f"{url}: only HDLC has physical addresses")
+    options = {"physical": physical, "retries": retries} if over_hdlc else {}
     framing = client_framing(url, client, server, **options)
-    connection = Connection(framing, request, quirks=quirks, timeout_s=timeout_s, trace=trace.hiding(secret))
+    connection = Connection(
+        framing, request, quirks=quirks, timeout_s=timeout_s, retries=retries, trace=trace.hiding(secret)
+    )
     return Client(connection, dial(url), deadline_s=deadline_s).open()

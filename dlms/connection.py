@@ -6,7 +6,9 @@
 After any call drain `next_event`, then `data_to_send` (one item is one datagram), then read `next_timeout` again.  Early or
 spurious timer calls have no effect.  Nothing received raises; what it breaks becomes a failed ticket or an event.
 
-An exchange has its budget of time from the request on, and again from each segment of a long answer on.
+An exchange has its budget of time from the request on, and again from each segment of a long answer on.  Where the layer
+below may lose APDUs, what only reads is asked again within that budget, each try with its share and an invoke-id of its
+own; SET, ACTION and the requests that go on with a long answer never are, nor what has no invoke-id, but for the AARQ.
 
 One confirmed operation runs at a time, first come first served.  A reply is matched by its invoke-id; a late or foreign
 one is dropped and counted.  A timeout is thrown *into* the operation.  An abandoned operation is closed, but its exchange
@@ -21,11 +23,11 @@ from collections import deque
 from typing import Any, Generic, TypeVar
 
 from dlms import apdu as services
-from dlms.acse import Aare, decode_acse
+from dlms.acse import Aare, Aarq, decode_acse
 from dlms.apdu import decode_apdu
 from dlms.association import KINDS, Association, Kind, Negotiated, Role, State
 from dlms.codec import Record, decode, encode
-from dlms.enums import Conformance
+from dlms.enums import AccessResult, Conformance
 from dlms.errors import (
     DecodeError,
     DlmsError,
@@ -37,7 +39,7 @@ from dlms.errors import (
 )
 from dlms.framing import Connected, Disconnected, Framing, Received
 from dlms.general_block import BlockTransfer
-from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S
+from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.operations import Operation, Request
 from dlms.operations.associate import AssociationRequest, associate, negotiate, release
 from dlms.quirks import Quirk
@@ -53,8 +55,20 @@ CONTINUATIONS: tuple[type[Record], ...] = (
 )
 """Requests that go on with the invoke-id of the one before."""
 
+BROKEN_TRANSFER = (
+    AccessResult.LONG_GET_ABORTED,
+    AccessResult.NO_LONG_GET_IN_PROGRESS,
+    AccessResult.LONG_SET_ABORTED,
+    AccessResult.NO_LONG_SET_IN_PROGRESS,
+    AccessResult.DATA_BLOCK_NUMBER_INVALID,
+)
+"""What a server says to a block that comes out of order, which may be one that comes twice."""
+
 CONFIRMED = 0x40
 HIGH_PRIORITY = 0x80
+INVOKE_IDS = 15
+RESERVED = 7
+"""Invoke-ids whose answer never came, the newest ones: they are not used again, for it may still come."""
 LONG_INVOKE_ID = (1 << 24) - 1
 LONG_CONFIRMED, LONG_HIGH_PRIORITY = 1 << 30, 1 << 31
 CONFIRMED_NOTIFICATION = 1 << 30
@@ -125,12 +139,17 @@ class Exchange:
     request: Request
     invoke_id: int | None
     deadline: float
+    repeat_at: list[float] = dataclasses.field(default_factory=list)
+    """When it is asked again, the next time last; empty when it is not."""
+    earlier: tuple[int | None, ...] = ()
+    """The invoke-ids of the tries before this one."""
 
 
 class Connection:
     """Runs operations over one association.
 
-    `framing` carries the APDUs; `request` says what association to ask for; `quirks` are those of the meter.
+    `framing` carries the APDUs; `request` says what association to ask for; `quirks` are those of the meter; `retries` is
+    how often a read is asked again where the layer below may lose it.
     """
 
     def __init__(
@@ -140,9 +159,11 @@ class Connection:
         *,
         quirks: frozenset[Quirk] = frozenset(),
         timeout_s: float = RESPONSE_TIMEOUT_S,
+        retries: int = RETRIES,
         trace: Trace = NO_TRACE,
     ) -> None:
         self.framing, self.request, self.quirks, self.timeout_s = framing, request, quirks, timeout_s
+        self._retries = 0 if framing.reliable else retries
         self.association = Association(Role.CLIENT)
         self.dropped = 0
         """Replies that nothing waited for: late, foreign, or to an abandoned request."""
@@ -155,6 +176,7 @@ class Connection:
         self._connecting = self._up = False
         self._invoke_id = 0
         self._long_invoke_id = 0
+        self._reserved: deque[int | None] = deque(maxlen=RESERVED)
         self._blocks = BlockTransfer(framing.window)
 
     # what the user asks
@@ -230,8 +252,10 @@ class Connection:
                 # with short names nothing tells a late answer from the next one: no more may be asked
                 return self._close(waited, now)
             self._exchange = None
-            self._unsettle()
+            self._unanswered(exchange)
             self._throw(exchange, _loss(exchange.request, waited), now)
+        elif exchange is not None and exchange.repeat_at and now >= exchange.repeat_at[-1]:
+            self._repeat(exchange, now)
 
     def line_lost(self, reason: str, now: float) -> None:
         """The medium is gone.  What runs fails: with OutcomeUnknown where the request may have been carried out."""
@@ -252,7 +276,8 @@ class Connection:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due, None when nothing is waited for."""
-        due = [] if self._exchange is None else [self._exchange.deadline]
+        exchange = self._exchange
+        due = [] if exchange is None else [exchange.deadline, *exchange.repeat_at[-1:]]
         below = self.framing.next_timeout()
         return min([*due, below]) if below is not None else min(due, default=None)
 
@@ -289,12 +314,31 @@ class Connection:
         self._trace.apdu_sent(request.apdu)
         self.framing.give_exchange(ticket.timeout_s)
         self._exchange = Exchange(ticket, request, invoke_id, now + ticket.timeout_s)
+        if len(pieces) == 1 and _repeatable(request, invoke_id):
+            share = ticket.timeout_s / (self._retries + 1)
+            self._exchange.repeat_at = [now + share * tries for tries in range(self._retries, 0, -1)]
         for piece in pieces:
             self.framing.send(piece, now)
         self._drain_framing(now)
 
+    def _repeat(self, exchange: Exchange, now: float) -> None:
+        """Ask again, encoded anew; an answer to an earlier try still counts."""
+        while exchange.repeat_at and now >= exchange.repeat_at[-1]:
+            exchange.repeat_at.pop()
+        if exchange.ticket.done:
+            return
+        data, invoke_id = self._encode(exchange.request.apdu)
+        exchange.earlier, exchange.invoke_id = (*exchange.earlier, exchange.invoke_id), invoke_id
+        self._trace.apdu_sent(exchange.request.apdu)
+        try:
+            self.framing.send(data, now)
+        except DlmsError as error:
+            return self._fault(error, now)
+        self._drain_framing(now)
+
     def _pieces(self, data: bytes, apdu: Record) -> list[bytes]:
         """The APDU as it is, or in blocks when the peer does not take it whole."""
+        self._blocks.reset()  # half an answer to an earlier request must not be taken for one to this
         limit = min(self.negotiated.max_send or MAX_APDU, self.framing.max_apdu)
         if len(data) <= limit:
             return [data]
@@ -316,7 +360,9 @@ class Connection:
 
     def _invoke_octet(self, apdu: Record) -> int:
         if not isinstance(apdu, CONTINUATIONS):
-            self._invoke_id = self._invoke_id % 15 + 1
+            self._invoke_id = self._invoke_id % INVOKE_IDS + 1
+            while self._invoke_id in self._reserved:
+                self._invoke_id = self._invoke_id % INVOKE_IDS + 1
         unmarked = Quirk.NO_SERVICE_CLASS in self.quirks and apdu.wire_name().startswith("get-")
         service_class = 0 if unmarked else CONFIRMED
         return HIGH_PRIORITY | service_class | self._invoke_id
@@ -355,7 +401,7 @@ class Connection:
             if kind is Kind.NOTIFICATION:
                 return self._notified(apdu, now)
             exchange = self._exchange
-            if exchange is None or not _answers(data, apdu, exchange):
+            if exchange is None or not _answers(data, apdu, exchange) or self._outdated(apdu, exchange.request.apdu):
                 self.dropped += 1
                 return
             if isinstance(apdu, Aare):
@@ -367,11 +413,28 @@ class Connection:
             return self._fault(error, now)
         self._trace.apdu_received(apdu)
         self._exchange = None
+        self._reserved.extend(exchange.earlier)
         if exchange.ticket.done:
             self.dropped += 1
             return self._proceed(now)
-        self._resume(exchange.ticket, _reply(apdu, exchange.request), now)
+        self._resume(exchange.ticket, self._reply(apdu, exchange.request), now)
         self._proceed(now)
+
+    def _outdated(self, apdu: Record, request: Record) -> bool:
+        """Whether this answers an earlier block of the same transfer, which can only be where APDUs come twice."""
+        asked, answered = _block_number(request), _block_number(apdu)
+        if self.framing.reliable or asked is None or answered is None:
+            return False
+        return answered < asked + isinstance(request, services.GetRequestNext | services.ActionRequestNextPblock)
+
+    def _reply(self, apdu: Record, request: Request) -> Record | DlmsError:
+        """What the operation receives; a refusal that may be that of a copy tells nothing where APDUs come twice."""
+        reply = _reply(apdu, request)
+        if self.framing.reliable or request.read_only:
+            return reply
+        if isinstance(reply, ServiceRefused) or _result(reply) in BROKEN_TRANSFER:
+            return OutcomeUnknown(f"nothing tells which request was refused: {apdu}")
+        return reply
 
     def _unblocked(self, data: bytes, now: float) -> bytes | None:
         """The APDU, or the one that this block completes; None when more blocks must come."""
@@ -382,6 +445,7 @@ class Connection:
             self.framing.send(piece, now)
         if self._exchange is not None and self._blocks.received != before:
             self._exchange.deadline = now + self._exchange.ticket.timeout_s
+            self._exchange.repeat_at.clear()
         return self._blocks.take()
 
     def _decode(self, data: bytes) -> Record:
@@ -408,7 +472,7 @@ class Connection:
     def _fault(self, error: DlmsError, now: float) -> None:
         """Fail the operation that waits, or report what nothing waited for."""
         exchange, self._exchange = self._exchange, None
-        self._unsettle()
+        self._unanswered(exchange)
         if exchange is None or exchange.ticket.done:
             self._events.append(Fault(error))
             return self._proceed(now)
@@ -416,8 +480,14 @@ class Connection:
             error = _chained(OutcomeUnknown(f"the answer could not be understood: {error}"), error)
         self._throw(exchange, error, now)
 
-    def _unsettle(self) -> None:
-        """An association that was about to open or to close, and whose answer is missing, does not exist."""
+    def _unanswered(self, exchange: Exchange | None) -> None:
+        """Nothing of what was under way is left, but that its answer may still come.
+
+        An association that was about to open or to close, and whose answer is missing, does not exist.
+        """
+        self._blocks.reset()
+        if exchange is not None:
+            self._reserved.extend((exchange.invoke_id, *exchange.earlier))
         if self.association.state in (State.OPENING, State.RELEASING):
             self.association.lower_layer_lost()
 
@@ -442,6 +512,13 @@ def _nothing() -> Operation[None]:
     yield from ()
 
 
+def _repeatable(request: Request, invoke_id: int | None) -> bool:
+    """Whether a second try does no harm, and its answer is told from that to another request."""
+    if isinstance(request.apdu, Aarq):
+        return True  # a server opens the association anew
+    return request.read_only and invoke_id is not None and not isinstance(request.apdu, CONTINUATIONS)
+
+
 def _loss(request: Request, reason: str) -> LinkError:
     return LinkError(reason) if request.read_only else OutcomeUnknown(reason)
 
@@ -458,8 +535,21 @@ def _answers(data: bytes, apdu: Record, exchange: Exchange) -> bool:
     if exchange.invoke_id is None:
         return isinstance(apdu, exchange.request.replies)
     if isinstance(apdu, services.AccessResponse):
-        return apdu.long_invoke_id_and_priority & LONG_INVOKE_ID == exchange.invoke_id
-    return bool(apdu.layout) and apdu.layout[0][0] == "invoke" and data[2] & 0x0F == exchange.invoke_id
+        return apdu.long_invoke_id_and_priority & LONG_INVOKE_ID in (exchange.invoke_id, *exchange.earlier)
+    if not apdu.layout or apdu.layout[0][0] != "invoke":
+        return False
+    if isinstance(apdu, services.GetResponseWithDatablock):
+        return data[2] & 0x0F == exchange.invoke_id  # the server has begun the transfer anew since the earlier tries
+    return data[2] & 0x0F in (exchange.invoke_id, *exchange.earlier)
+
+
+def _block_number(apdu: Record) -> int | None:
+    block = getattr(apdu, "block", apdu)
+    return getattr(block, "block_number", None)
+
+
+def _result(reply: Record | DlmsError) -> int | None:
+    return getattr(getattr(reply, "response", reply), "result", None)
 
 
 def _reply(apdu: Record, request: Request) -> Record | DlmsError:

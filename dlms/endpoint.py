@@ -134,7 +134,8 @@ def listen(url: str, serve: Callable[[Medium], None]) -> Listening:
     from dlms.media.tcp import TcpListener
 
     listener = TcpListener(found.host, found.port, serve)
-    return Listening(f"{found.scheme}://{listener.host}:{listener.port}", listener.close)
+    host = f"[{listener.host}]" if ":" in listener.host else listener.host
+    return Listening(f"{found.scheme}://{host}:{listener.port}", listener.close)
 
 
 def _listen_serial(found: Endpoint, url: str, serve: Callable[[Medium], None]) -> Listening:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from typing import Any
 
 from dlms.apdu import decode_apdu
@@ -16,11 +17,10 @@ from hdlc import FrameReader, Kind
 from obis import Obis, describe
 
 
-
 def pairs(body: tuple[Any, ...]) -> list[tuple[Obis, Any]]:
     """(code, value) of a flat list in which octet-strings of six name what follows."""
     found = []
-    for name, value in zip(body, body[1:], strict=False):
+    for name, value in pairwise(body):
         if isinstance(name, bytes) and len(name) == 6:
             found.append((Obis(name), value))
     return found

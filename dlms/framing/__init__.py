@@ -40,6 +40,8 @@ class Framing(Protocol):
     """Octets of the largest APDU that this layer carries."""
     window: int
     """APDUs that this layer carries in a row before the other end speaks."""
+    reliable: bool
+    """Whether APDUs arrive once, in order, or the layer goes down.  Where they may be lost, reads are asked again."""
 
     def connect(self, now: float) -> None: ...
     def send(self, apdu: bytes, now: float, *, reply: bool = True) -> None:

@@ -87,6 +87,7 @@ class HdlcClient:
 
     max_apdu = MAX_APDU
     window = 1
+    reliable = True
 
     def __init__(
         self,

@@ -85,7 +85,7 @@ def wrap(source: int, destination: int, apdu: bytes) -> bytes:
 
 
 class WrapperClient:
-    """The client's end of the wrapper: there is nothing to connect, and nothing to repeat."""
+    """The client's end of the wrapper: there is nothing to connect, and nothing that it repeats."""
 
     max_apdu = MAX_APDU
     window = WINDOW
@@ -94,6 +94,7 @@ class WrapperClient:
         if not (0 <= client_sap <= MAX_PORT and 0 <= server_sap <= MAX_PORT):
             raise LocalProtocolError(f"client {client_sap}, server {server_sap}: wrapper ports have 16 bits")
         self.client_sap, self.server_sap = client_sap, server_sap
+        self.reliable = not datagrams
         self.reader = WrapperReader(datagrams)
         self.foreign = 0
         """APDUs for or from somebody else."""

@@ -68,7 +68,8 @@ class TcpListener:
         self._lock = threading.Lock()
         self._closed = False
         try:
-            self._socket = socket.create_server((host, port))
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self._socket = socket.create_server((host, port), family=family)
         except (OSError, ValueError) as fault:
             raise LinkError(f"cannot listen on {host}:{port}: {_cause(fault)}") from fault
         self.host, self.port = self._socket.getsockname()[:2]

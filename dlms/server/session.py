@@ -73,6 +73,8 @@ class Associated:
             if whole is None:
                 return acknowledgements
             data = whole
+        else:
+            self._blocks.reset()  # the client has given up on what came or went in blocks
         reply = self._serve(data, self.services)
         if reply is None:
             return []

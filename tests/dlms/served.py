@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dlms.endpoint import listen, server_framing
 from dlms.framing.wrapper import HEADER, wrap
@@ -38,10 +38,10 @@ def served(url: str, of: Device | None = None) -> Iterator[str]:
 class Script:
     """A meter on a line in memory that says what it is told: one answer for each APDU, None for silence.
 
-    A `bytes` answer is an APDU; an exception class hangs up.  `heard` are the APDUs of the client.
+    `heard` are the APDUs of the client; `hung_up` is set when it has gone.
     """
 
-    def __init__(self, *answers: bytes | None) -> None:
+    def __init__(self, answers: Iterable[bytes | None]) -> None:
         self.answers, self.heard = answers, queue.Queue[bytes]()
         self.hung_up = threading.Event()
 

@@ -150,7 +150,7 @@ def test_two_clients_of_one_device(url: str) -> None:
 
 
 def test_leaving_the_block_releases_also_on_error() -> None:
-    script = Script(ACCEPT, bytes.fromhex("6303800100"))
+    script = Script((ACCEPT, bytes.fromhex("6303800100")))
     with script.listening() as where:
         with pytest.raises(ZeroDivisionError), connect(where):
             raise ZeroDivisionError
@@ -170,7 +170,7 @@ def test_closing_twice_and_using_a_closed_client(url: str) -> None:
 
 def test_a_server_that_does_not_release_is_left_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dlms.client.CLOSE_TIMEOUT_S", SOON_S)
-    script = Script(ACCEPT)
+    script = Script((ACCEPT,))
     with script.listening() as where, connect(where):
         pass
     assert script.hung_up.wait(5)
@@ -178,8 +178,9 @@ def test_a_server_that_does_not_release_is_left_all_the_same(monkeypatch: pytest
 
 def test_an_interrupt_is_not_swallowed_and_the_line_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dlms.client.CLOSE_TIMEOUT_S", SOON_S)
-    script = Script(ACCEPT, None, bytes.fromhex("6303800100"))
-    with script.listening() as where, pytest.raises(KeyboardInterrupt), connect(where) as client:
+    script = Script((ACCEPT, None, bytes.fromhex("6303800100")))
+    with script.listening() as where:
+        client = connect(where)
         receive = client._medium.receive
 
         def interrupt(timeout_s: float | None) -> bytes:
@@ -187,7 +188,8 @@ def test_an_interrupt_is_not_swallowed_and_the_line_is_given_back(monkeypatch: p
             raise KeyboardInterrupt
 
         monkeypatch.setattr(client._medium, "receive", interrupt)
-        client.get(ENERGY.value)
+        with pytest.raises(KeyboardInterrupt), client:
+            client.get(ENERGY.value)
     assert script.hung_up.wait(5)
 
 
@@ -225,7 +227,7 @@ def test_nobody_there() -> None:
 
 
 def test_a_meter_that_never_says_a_word() -> None:
-    script = Script(None)
+    script = Script((None,))
     with script.listening() as where, pytest.raises(LinkError, match="AARQ within"):
         connect(where, timeout_s=SOON_S)
     assert script.hung_up.wait(5)
@@ -233,7 +235,7 @@ def test_a_meter_that_never_says_a_word() -> None:
 
 def test_a_wrong_answer_to_the_aarq_hangs_up() -> None:
     for answer in (b"\xff", encode(Aare(result=0, diagnostic=Diagnostic(1, 0))), b"\xd8\x01\x01"):
-        script = Script(answer)
+        script = Script((answer,))
         with script.listening() as where, pytest.raises(DlmsError):
             connect(where)
         assert script.hung_up.wait(5)
@@ -249,7 +251,7 @@ def meter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Client]]:
     opened = []
 
     def make(*answers: bytes | None, **keywords: Any) -> Client:
-        script = Script(ACCEPT, *answers)
+        script = Script((ACCEPT, *answers))
         listening = script.listening()
         client = connect(listening.__enter__(), **{"timeout_s": SOON_S, **keywords})
         opened.append((client, listening))
@@ -290,8 +292,7 @@ def test_the_deadline_ends_a_meter_that_answers_for_ever(monkeypatch: pytest.Mon
             number += 1
             yield block(number)
 
-    script = Script()
-    script.answers = endless()  # type: ignore[assignment]
+    script = Script(endless())
     with script.listening() as where, connect(where, deadline_s=4 * SOON_S) as client:
         with pytest.raises(LinkError, match="deadline"):
             client.get(LONG.value)
@@ -382,7 +383,7 @@ def test_a_profile_is_read_by_time_or_by_entries() -> None:
     with served(memory_name()) as where, connect(where) as client:
         for bound in ({"start": START}, {"end": START}):
             with pytest.raises(LocalProtocolError, match="not both"):
-                client.profile(PROFILE, entries=Entries(1), **bound)  # type: ignore[arg-type]
+                client.profile(PROFILE, entries=Entries(1), **bound)
 
 
 def test_a_list_that_the_meter_refuses_is_read_one_by_one(meter: Callable[..., Client]) -> None:

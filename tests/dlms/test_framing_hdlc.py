@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,7 +85,7 @@ def test_whole_in_pieces_or_behind_noise(places: list[int], noise: bytes) -> Non
     stream = noise + snrm().encode() + info().encode() + noise
     cuts = sorted({place % (len(stream) + 1) for place in places} | {0, len(stream)})
     server = served()
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in itertools.pairwise(cuts):
         server.receive_data(stream[start:end], 0.0)
     assert [event for event in events(server) if isinstance(event, PeerReceived)] == [PeerReceived(PEER, b"ask")]
 
@@ -291,9 +292,10 @@ def test_addresses_that_do_not_exist(client: int, server: int, physical: int | N
 
 def test_what_the_link_does_not_do_now_is_a_link_error() -> None:
     client = HdlcClient(PUBLIC, SERVER)
-    for act in (lambda: client.send(b"x", 0.0), lambda: client.disconnect(0.0)):
-        with pytest.raises(LinkError, match="disconnected"):
-            act()
+    with pytest.raises(LinkError, match="disconnected"):
+        client.send(b"x", 0.0)
+    with pytest.raises(LinkError, match="disconnected"):
+        client.disconnect(0.0)
     client.connect(0.0)
     with pytest.raises(LinkError, match="connecting"):
         client.connect(0.0)
@@ -315,8 +317,9 @@ class Bench:
     """A client connection and a server session on one line."""
 
     def __init__(
-        self, fate: Iterator[Fate] = iter(()), sap: int = PUBLIC, request: AssociationRequest | None = None
+        self, fate: Iterator[Fate] | None = None, sap: int = PUBLIC, request: AssociationRequest | None = None
     ) -> None:
+        fates = fate or iter(())
         self.device: Device = device(store(40))
         self.client = HdlcClient(sap, SERVER, parameters=CLIENT_PARAMETERS)
         self.connection = Connection(self.client, request or AssociationRequest())
@@ -325,7 +328,7 @@ class Bench:
             Station(one.receive_data, one.data_to_send, one.next_timeout, one.handle_timeout)
             for one in (self.connection, self.session)
         )
-        self.line = Line(near, far, lambda: next(fate, ARRIVES))
+        self.line = Line(near, far, lambda: next(fates, ARRIVES))
 
     def run(self, ticket: Ticket[Any]) -> Any:
         self.line.run(lambda: ticket.done)

@@ -1,0 +1,245 @@
+"""Requests over a layer that loses APDUs: what is asked again, when, and which answers count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dlms.acse import Aarq, decode_acse
+from dlms.apdu import (
+    ActionResponseNormal,
+    ExceptionResponse,
+    GetRequestNext,
+    GetResponseNormal,
+    GetResponseWithDatablock,
+    SetResponseNormal,
+)
+from dlms.apdu.access import AccessGetResult, AccessResponse
+from dlms.apdu.action import ActionResult
+from dlms.apdu.attribute import ResultBlock
+from dlms.codec import encode
+from dlms.data import DoubleLongUnsigned
+from dlms.enums import ApplicationContext, Conformance
+from dlms.errors import LinkError, OutcomeUnknown, ServiceRefused
+from dlms.framing.hdlc import HdlcClient
+from dlms.framing.wrapper import WrapperClient
+from dlms.ic import Data, Register
+from dlms.operations import Operation
+from dlms.operations.access import Get, Set, access
+from dlms.operations.associate import LN_CONFORMANCE, AssociationRequest
+from dlms.operations.read import get
+from dlms.operations.short_name import ShortNames
+from dlms.operations.write import call, set_value
+from tests.dlms.bench import TIMEOUT_S, Bench, accepting
+
+ENERGY, OTHER = Register("1.0.1.8.0.255"), Data("0.0.96.1.0.255")
+VALUE = DoubleLongUnsigned(7)
+ONE = GetResponseNormal(0, DoubleLongUnsigned(1))
+SHARE_S = TIMEOUT_S / 4
+"""Three retries: four tries."""
+
+
+ALL = LN_CONFORMANCE | Conformance.ACCESS
+IN_BLOCKS = LN_CONFORMANCE | Conformance.GENERAL_BLOCK_TRANSFER
+
+
+def lossy(conformance: Conformance = ALL) -> Bench:
+    return Bench(AssociationRequest(conformance=conformance), reliable=False).open(conformance)
+
+
+def invokes(bench: Bench) -> list[int]:
+    return [apdu[2] & 0x0F for apdu in bench.framing.sent]
+
+
+def test_which_layers_may_lose() -> None:
+    assert HdlcClient(16, 1).reliable
+    assert WrapperClient(16, 1).reliable
+    assert not WrapperClient(16, 1, datagrams=True).reliable
+
+
+def test_a_read_is_asked_again_with_its_share_of_the_budget() -> None:
+    bench = lossy()
+    ticket = bench.start(get(ENERGY.value))
+    for tries in range(1, 4):
+        assert bench.connection.next_timeout() == pytest.approx(100 + tries * SHARE_S)
+        bench.wait(SHARE_S)
+    assert invokes(bench) == [1, 2, 3, 4]
+    assert {apdu[3:] for apdu in bench.framing.sent} == {bench.framing.sent[0][3:]}
+    assert not ticket.done
+    bench.wait(SHARE_S)
+    with pytest.raises(LinkError, match="within 5 s"):
+        ticket.result()
+    assert len(bench.framing.sent) == 4
+
+
+def test_timers_that_come_late_ask_once() -> None:
+    bench = lossy()
+    bench.start(get(ENERGY.value))
+    bench.wait(2.5 * SHARE_S)
+    assert invokes(bench) == [1, 2]
+    bench.wait(0)
+    assert invokes(bench) == [1, 2]
+    assert bench.connection.next_timeout() == pytest.approx(100 + 3 * SHARE_S)
+
+
+def test_the_answer_to_any_try_counts_once() -> None:
+    bench = lossy()
+    ticket = bench.start(get(ENERGY.value))
+    bench.wait(SHARE_S)
+    first = bytes((0xC4, 1, 0xC1)) + encode(ONE)[3:]
+    bench.receive(first)
+    assert ticket.result() == 1
+    bench.receive(first)
+    bench.answer(ONE)
+    assert bench.connection.dropped == 2
+
+
+def test_an_invoke_id_that_was_not_answered_is_not_used_again_soon() -> None:
+    bench = lossy()
+    bench.start(get(ENERGY.value))
+    bench.wait(TIMEOUT_S)
+    late = bench.framing.sent[0][2]
+    bench.framing.sent.clear()
+    for _ in range(30):
+        ticket = bench.start(get(OTHER.value))
+        bench.receive(bytes((0xC4, 1, late)) + encode(ONE)[3:])
+        assert not ticket.done
+        bench.answer(ONE)
+        assert ticket.result() == 1
+    assert late & 0x0F not in invokes(bench)
+    assert bench.connection.dropped == 30
+
+
+def test_all_invoke_ids_unanswered_and_still_there_are_some() -> None:
+    bench = lossy()
+    for _ in range(20):
+        bench.start(set_value(ENERGY.value, VALUE))
+        bench.wait(TIMEOUT_S)
+    seen = invokes(bench)
+    assert len(seen) == 20
+    assert all(len(set(seen[at : at + 8])) == 8 for at in range(13))
+
+
+@pytest.mark.parametrize(
+    "operation", [set_value(ENERGY.value, VALUE), call(ENERGY.reset), access([Get(ENERGY.value), Set(ENERGY.value, VALUE)])]
+)
+def test_what_changes_something_is_never_asked_again(operation: Operation[Any]) -> None:
+    bench = lossy()
+    ticket = bench.start(operation)
+    for _ in range(4):
+        bench.wait(SHARE_S)
+    with pytest.raises(OutcomeUnknown):
+        ticket.result()
+    assert len(bench.framing.sent) == 1
+
+
+def test_access_that_only_reads_is_asked_again() -> None:
+    bench = lossy()
+    ticket = bench.start(access([Get(ENERGY.value)]))
+    bench.wait(SHARE_S)
+    assert [apdu[2:5] for apdu in bench.framing.sent] == [b"\0\0\1", b"\0\0\2"]
+    bench.receive(AccessResponse(1, b"", None, [DoubleLongUnsigned(1)], [AccessGetResult(0)]))
+    assert ticket.result() == [1]
+
+
+def test_the_next_block_is_not_asked_again() -> None:
+    bench = lossy()
+    ticket = bench.start(get(ENERGY.value))
+    bench.answer(GetResponseWithDatablock(0, ResultBlock(False, 1, b"\x06\0")))
+    assert isinstance(bench.asked, GetRequestNext)
+    bench.wait(TIMEOUT_S)
+    assert len(bench.framing.sent) == 2
+    with pytest.raises(LinkError):
+        ticket.result()
+
+
+def test_blocks_that_an_earlier_try_began_are_not_gone_on_with() -> None:
+    """The server has begun the transfer anew: its blocks could be those of another value."""
+    bench = lossy()
+    ticket = bench.start(get(ENERGY.value))
+    bench.wait(SHARE_S)
+    block = encode(GetResponseWithDatablock(0xC1, ResultBlock(False, 1, b"\x06\0")))
+    bench.receive(block)
+    assert bench.connection.dropped == 1
+    assert len(bench.framing.sent) == 2
+    bench.answer(GetResponseWithDatablock(0, ResultBlock(False, 1, b"\x06\0")))
+    assert bench.framing.sent[-1][2] == bench.framing.sent[1][2]
+    bench.answer(GetResponseWithDatablock(0, ResultBlock(True, 2, b"\0\0\1")))
+    assert ticket.result() == 1
+
+
+def test_general_blocks_are_not_asked_for_again() -> None:
+    bench = lossy(IN_BLOCKS)
+    bench.start(get(ENERGY.value))
+    bench.receive(bytes.fromhex("e001 0001 0000 03 c401c1"))
+    sent = len(bench.framing.sent)
+    bench.wait(SHARE_S)
+    assert len(bench.framing.sent) == sent
+
+
+def test_what_is_left_of_a_transfer_does_not_hinder_the_next() -> None:
+    bench = Bench(AssociationRequest(conformance=IN_BLOCKS)).open(IN_BLOCKS)
+    bench.start(get(ENERGY.value))
+    bench.receive(bytes.fromhex("e001 0001 0000 03 c401c1"))
+    bench.wait(TIMEOUT_S)
+    ticket = bench.start(get(ENERGY.value))
+    bench.receive(bytes.fromhex("e001 0001 0000 03 c401c2"))
+    bench.receive(bytes.fromhex("e081 0002 0000 06 000600000001"))
+    assert ticket.result() == 1
+
+
+def test_short_names_have_no_invoke_ids_and_are_not_asked_again() -> None:
+    bench = Bench(AssociationRequest(context=ApplicationContext.SN), reliable=False)
+    opening = bench.connection.open(bench.now)
+    bench.receive(encode(accepting(Conformance.READ)).replace(b"\x05\x08\x01\x01", b"\x05\x08\x01\x02")[:-2] + b"\xfa\0")
+    bench.framing.sent.clear()
+    ticket = bench.start(ShortNames(opening.result()).object_list())
+    for _ in range(4):
+        bench.wait(SHARE_S)
+    with pytest.raises(LinkError):
+        ticket.result()
+    assert len(bench.framing.sent) == 1
+
+
+def test_the_aarq_is_asked_again_and_a_second_aare_does_no_harm() -> None:
+    bench = Bench(reliable=False)
+    opening = bench.connection.open(bench.now)
+    bench.wait(SHARE_S)
+    assert len(bench.framing.sent) == 2
+    assert all(isinstance(decode_acse(apdu), Aarq) for apdu in bench.framing.sent)
+    bench.receive(accepting())
+    opening.result()
+    ticket = bench.start(get(ENERGY.value))
+    bench.receive(accepting())
+    assert not ticket.done
+    bench.answer(ONE)
+    assert ticket.result() == 1
+
+
+def test_an_abandoned_read_is_not_asked_again() -> None:
+    bench = lossy()
+    ticket = bench.start(get(ENERGY.value))
+    bench.connection.abandon(ticket, bench.now)
+    bench.wait(SHARE_S)
+    assert len(bench.framing.sent) == 1
+
+
+def test_a_refusal_that_may_be_for_another_request() -> None:
+    """An exception-response has no invoke-id: one that comes late or twice must not pass for 'was not carried out'."""
+    bench = lossy()
+    write, read = bench.start(set_value(ENERGY.value, VALUE)), bench.start(get(ENERGY.value))
+    bench.receive(ExceptionResponse(1, 1))
+    with pytest.raises(OutcomeUnknown, match="nothing tells which"):
+        write.result()
+    bench.receive(ExceptionResponse(1, 1))
+    with pytest.raises(ServiceRefused):
+        read.result()
+
+
+def test_answers_to_writes_and_calls() -> None:
+    bench = lossy()
+    write, action = bench.start(set_value(ENERGY.value, VALUE)), bench.start(call(ENERGY.reset))
+    bench.answer(SetResponseNormal(0, 0))
+    bench.answer(ActionResponseNormal(0, ActionResult(0)))
+    assert (write.result(), action.result()) == (None, None)
