@@ -20,7 +20,14 @@ from dlms.apdu.short_name import (
     WriteDataBlockAccess,
 )
 from dlms.codec import Record
-from dlms.enums import ApplicationContext, AssociationResult, Conformance, Mechanism, ReleaseResponseReason
+from dlms.enums import (
+    ApplicationContext,
+    AssociationResult,
+    Conformance,
+    Mechanism,
+    ReleaseResponseReason,
+    bit_names,
+)
 from dlms.errors import DlmsError, LocalProtocolError, RemoteProtocolError
 
 
@@ -250,6 +257,12 @@ class Association:
             raise LocalProtocolError(f"nothing to authenticate while {self.state.name.lower()}")
         self.state = State.OPEN
 
+    def opened(self, negotiated: Negotiated) -> None:
+        """The association is open without an AARE: pre-established, or asked for without an answer."""
+        if self.state not in (State.CLOSED, State.OPENING):
+            raise LocalProtocolError(f"the association is {self.state.name.lower()}: it cannot be opened")
+        self.state, self.negotiated = State.OPEN, negotiated
+
     def lower_layer_lost(self) -> None:
         """The layer below is gone, and the association with it."""
         self.state, self.negotiated = State.CLOSED, Negotiated()
@@ -261,8 +274,7 @@ class Association:
             raise error(f"{apdu.wire_name()} from the {by.value} while the association is {self.state.name.lower()}")
         missing = self.negotiated.missing(apdu) if kind is Kind.REQUEST and self.state is State.OPEN else None
         if missing:
-            names = " and ".join(str(bit.name).lower().replace("_", "-") for bit in Conformance if bit in missing)
-            raise error(f"{apdu.wire_name()}: {names} was not negotiated")
+            raise error(f"{apdu.wire_name()}: {bit_names(missing)} was not negotiated")
         self.state = self._branch(apdu, target)
 
     def _branch(self, apdu: Record, target: State) -> State:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 from dlms.apdu.attribute import SelectiveAccess
-from dlms.association import NOTHING
+from dlms.association import NOTHING, Negotiated
 from dlms.codec import ABSENT, Record
 from dlms.connection import Closed, Connection, Fault, Notification, Ticket
 from dlms.endpoint import client_framing, dial, parse
@@ -28,7 +28,7 @@ from dlms.operations.associate import AssociationRequest
 from dlms.operations.objects import MeterObject
 from dlms.operations.profiles import Column, Entries, Moment
 from dlms.operations.referencing import Referencing, referencing
-from dlms.operations.write import Assignment
+from dlms.operations.write import Assignment, Call
 from dlms.profile import Profile
 from dlms.quirks import Quirk
 from dlms.reading import Reading
@@ -89,17 +89,26 @@ class Client:
             raise LocalProtocolError(f"{register.value} holds {raw!r}, which is no number: use get")
         return Reading.of(raw, self._scaler_unit(register))
 
-    def set(self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None) -> None:
-        """Write one attribute; a value of a wrong type is refused before anything is sent."""
-        self._run(self._names.set_value(ref, value, access))
+    def set(
+        self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None, *, confirmed: bool = True
+    ) -> None:
+        """Write one attribute; a value of a wrong type is refused before anything is sent.
+
+        Without confirmation it is sent, and nobody tells what came of it.
+        """
+        self._run(self._names.set_value(ref, value, access, confirmed=confirmed))
 
     def set_many(self, assignments: Sequence[Assignment]) -> list[AccessError | None]:
         """Write several attributes: None for each that was written, the AccessError of each that was refused."""
         return self._run(self._names.set_many(assignments))
 
-    def call(self, ref: MethodRef[Any], parameter: Any = ABSENT) -> Any:
-        """Call one method; returns what it returns, None for nothing."""
-        return self._run(self._names.call(ref, parameter))
+    def call(self, ref: MethodRef[Any], parameter: Any = ABSENT, *, confirmed: bool = True) -> Any:
+        """Call one method; returns what it returns, None for nothing, and without confirmation, which tells nothing."""
+        return self._run(self._names.call(ref, parameter, confirmed=confirmed))
+
+    def call_many(self, calls: Sequence[Call]) -> list[Any]:
+        """Call several methods: what each returned; an AccessError stands in the place of each that the meter refuses."""
+        return self._run(self._names.call_many(calls))
 
     def access(self, elements: Sequence[access.Element], *, break_on_error: bool = False) -> list[Any]:
         """Reads, writes and calls in one exchange, where the meter granted ACCESS: see `dlms.operations.access`."""
@@ -194,6 +203,9 @@ class Client:
         return ticket.result()
 
     def _disconnect(self, until: float) -> None:
+        if not self.connection.request.released:  # no exchange has made sure that what was sent last has left
+            while not self.connection.framing.idle and time.monotonic() < until:
+                self._pump(until)
         self.connection.disconnect(time.monotonic())
         while self.connection.closed is None and time.monotonic() < until:
             self._pump(until)
@@ -313,12 +325,17 @@ def connect(
     context: ApplicationContext = ApplicationContext.LN,
     conformance: Conformance = NOTHING,
     max_receive: int = 0xFFFF,
+    user: int | None = None,
+    confirmed: bool = True,
+    pre_established: Negotiated | None = None,
 ) -> Client:
     """Dial an endpoint and open an association.  `auth` defaults to LLS with a password, to none without.
 
     `timeout_s` is the budget of one exchange, its `retries` repetitions included; `deadline_s` that of everything.
     `context` says how objects are named, by logical or short names; the verbs are the same with both.  `conformance`
     (without it, all that this client does) and `max_receive` (octets of one APDU) are what is proposed to the meter.
+    `user` tells the meter who uses the client.  In an association that is not `confirmed` nothing is answered, and only
+    `set` and `call` without confirmation are possible; one that is `pre_established` is not asked for.
     Raises LinkError, AssociationRefused, RemoteProtocolError or LocalProtocolError.
     """
     try:
@@ -326,7 +343,9 @@ def connect(
     except UnicodeEncodeError:
         raise LocalProtocolError("the password has characters outside Latin-1: give its octets") from None
     mechanism = auth if auth is not None else Mechanism.LLS if secret else Mechanism.NONE
-    request = AssociationRequest(mechanism, secret, context, conformance, max_receive)
+    request = AssociationRequest(
+        mechanism, secret, context, conformance, max_receive, user, confirmed, pre_established
+    )
     over_hdlc = parse(url).framing == "hdlc"
     if physical is not None and not over_hdlc:
         raise LocalProtocolError(f"{url}: only HDLC has physical addresses")

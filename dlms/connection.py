@@ -41,7 +41,7 @@ from dlms.framing import Connected, Disconnected, Framing, Received
 from dlms.general_block import BlockTransfer
 from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.operations import Operation, Request
-from dlms.operations.associate import AssociationRequest, associate, negotiate, release
+from dlms.operations.associate import AssociationRequest, associate, assumed, negotiate, release
 from dlms.quirks import Quirk
 from dlms.trace import NO_TRACE, Trace
 
@@ -198,7 +198,9 @@ class Connection:
 
     def release(self, now: float, timeout_s: float | None = None) -> Ticket[None]:
         """Close the association (by RLRQ unless the meter's quirk is not to), without touching the layer below."""
-        wanted = self.association.state is State.OPEN and Quirk.NO_RELEASE not in self.quirks
+        wanted = (
+            self.association.state is State.OPEN and self.request.released and Quirk.NO_RELEASE not in self.quirks
+        )
         return self.start(release() if wanted else _nothing(), now, timeout_s)
 
     def disconnect(self, now: float) -> None:
@@ -301,13 +303,29 @@ class Connection:
             except DlmsError as error:
                 return self._finish(ticket, None, error)
             try:
-                return self._send(ticket, request, now)
+                if request.replies:
+                    return self._send(ticket, request, now)
+                self._send_unconfirmed(request.apdu, now)
+                reply = None
             except DlmsError as error:
                 reply = error
+
+    def _send_unconfirmed(self, apdu: Record, now: float) -> None:
+        if self.closed is not None:
+            raise LinkError(self.closed)
+        data, _ = self._encode(apdu, service_class=0)
+        [piece] = self._pieces(data, apdu, in_blocks=False)
+        self.association.send(apdu)
+        self._trace.apdu_sent(apdu)
+        if isinstance(apdu, Aarq) and (negotiated := assumed(self.request)) is not None:
+            self.association.opened(negotiated)
+        self.framing.send(piece, now, reply=False)
 
     def _send(self, ticket: Ticket[Any], request: Request, now: float) -> None:
         if self.closed is not None:
             raise LinkError(self.closed)
+        if not self.request.confirmed:
+            raise LocalProtocolError(f"the association is unconfirmed: nobody answers {request.apdu.wire_name()}")
         data, invoke_id = self._encode(request.apdu)
         pieces = self._pieces(data, request.apdu)
         self.association.send(request.apdu)
@@ -336,21 +354,21 @@ class Connection:
             return self._fault(error, now)
         self._drain_framing(now)
 
-    def _pieces(self, data: bytes, apdu: Record) -> list[bytes]:
+    def _pieces(self, data: bytes, apdu: Record, *, in_blocks: bool = True) -> list[bytes]:
         """The APDU as it is, or in blocks when the peer does not take it whole."""
         self._blocks.reset()  # half an answer to an earlier request must not be taken for one to this
         limit = min(self.negotiated.max_send or MAX_APDU, self.framing.max_apdu)
         if len(data) <= limit:
             return [data]
-        if Conformance.GENERAL_BLOCK_TRANSFER not in self.negotiated.conformance:
+        if not in_blocks or Conformance.GENERAL_BLOCK_TRANSFER not in self.negotiated.conformance:
             raise LocalProtocolError(f"{apdu.wire_name()} of {len(data)} octets; the peer receives {limit}")
         return self._blocks.send(data, limit)
 
-    def _encode(self, apdu: Record) -> tuple[bytes, int | None]:
+    def _encode(self, apdu: Record, service_class: int = CONFIRMED) -> tuple[bytes, int | None]:
         """The bytes of an APDU with its invoke-id in place, and that id (None where there is none)."""
         data = encode(apdu)
         if apdu.layout[:1] and apdu.layout[0][0] == "invoke":
-            octet = self._invoke_octet(apdu)
+            octet = self._invoke_octet(apdu, service_class)
             return data[:2] + bytes((octet,)) + data[3:], octet & 0x0F
         if isinstance(apdu, services.AccessRequest):
             self._long_invoke_id = self._long_invoke_id % LONG_INVOKE_ID + 1
@@ -358,14 +376,13 @@ class Connection:
             return data[:1] + word.to_bytes(4, "big") + data[5:], self._long_invoke_id
         return data, None
 
-    def _invoke_octet(self, apdu: Record) -> int:
+    def _invoke_octet(self, apdu: Record, service_class: int) -> int:
         if not isinstance(apdu, CONTINUATIONS):
             self._invoke_id = self._invoke_id % INVOKE_IDS + 1
             while self._invoke_id in self._reserved:
                 self._invoke_id = self._invoke_id % INVOKE_IDS + 1
         unmarked = Quirk.NO_SERVICE_CLASS in self.quirks and apdu.wire_name().startswith("get-")
-        service_class = 0 if unmarked else CONFIRMED
-        return HIGH_PRIORITY | service_class | self._invoke_id
+        return HIGH_PRIORITY | (0 if unmarked else service_class) | self._invoke_id
 
     def _finish(self, ticket: Ticket[Any], value: Any, error: DlmsError | None = None) -> None:
         if not ticket.done:
@@ -386,6 +403,8 @@ class Connection:
                     self._receive(apdu, now)
                 case Connected():
                     self._up = True
+                    if self.request.pre_established is not None:
+                        self.association.opened(self.request.pre_established)
                     self._proceed(now)
                 case Disconnected(reason):
                     self._close(reason, now)

@@ -70,6 +70,11 @@ class Conformance(enum.IntFlag):
     ACTION = 1 << 0
 
 
+def bit_names(bits: Conformance) -> str:
+    """Conformance bits as the standard writes them: `get and selective-access`."""
+    return " and ".join(str(bit.name).lower().replace("_", "-") for bit in Conformance if bit in bits)
+
+
 class ApplicationContext(enum.IntEnum):
     """Last arc of 2.16.756.5.8.1.x: how objects are named and whether APDUs are ciphered."""
 

@@ -70,11 +70,11 @@ def _template(types: tuple[Any, ...]) -> RowTemplate:
     return RowTemplate.of_types(types)
 
 
-def _picked(columns: tuple[Column, ...], wanted: range | None) -> tuple[Column, ...]:
+def _picked(columns: tuple[Column, ...], wanted: Sequence[int] | None) -> tuple[Column, ...]:
     """The columns asked for, of those that there are.  Raises AccessError when there is none of them."""
     if wanted is None:
         return columns
-    picked = columns[wanted.start : wanted.stop]
+    picked = tuple(columns[place] for place in wanted if place < len(columns))
     if not picked:
         raise AccessError(AccessResult.SCOPE_OF_ACCESS_VIOLATED)
     return picked
@@ -108,7 +108,7 @@ class DataRows:
             return [span[place] for place in places.tolist()]
         return span[places[0] : places[-1] + 1] if places.size else range(0)
 
-    def encode(self, indices: Sequence[int], columns: range | None) -> list[bytes]:
+    def encode(self, indices: Sequence[int], columns: Sequence[int] | None) -> list[bytes]:
         """See `Rows`."""
         picked = _picked(self.columns, columns)
         span = self.span()
@@ -156,7 +156,7 @@ class EventRows:
         low_s, high_s = self.stamping.bounds(start, end)
         return [line.id for line in self.lines if low_s <= line.time_s <= high_s]
 
-    def encode(self, indices: Sequence[int], columns: range | None) -> list[bytes]:
+    def encode(self, indices: Sequence[int], columns: Sequence[int] | None) -> list[bytes]:
         """See `Rows`."""
         picked = _picked(self.columns, columns)
         span = self.span()

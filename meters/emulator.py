@@ -135,6 +135,10 @@ class Emulator:
             self.now_s = utc_s
             self.engine.advance(utc_s - (utc_s - self.start_s) % self.engine.config.step_s, lazily=True)
 
+    def catch_up(self) -> None:
+        """Bring every meter there now, so that the first client need not wait for the past of its meter."""
+        self.engine.advance(self.engine.now_s)
+
 
 def hdlc_framing(model: MeterModel, physical: frozenset[int | None]) -> HdlcServer:
     """The framing of one line with meters of a model at these physical addresses."""

@@ -80,6 +80,7 @@ class Running:
         self._check(urls)
         with self.lock:
             emulator.advance(time.monotonic())
+            emulator.catch_up()
         try:
             for url in urls:
                 self._listening.append(listen(url, functools.partial(self._serve, url)))

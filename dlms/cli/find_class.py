@@ -35,6 +35,8 @@ def _parse(text: str) -> tuple[int | None, Obis, int]:
         code, colon, attribute = rest.rpartition(":")
         if not colon or not attribute.lstrip("-").isdigit():
             raise
+        if not 0 <= int(attribute) <= 0xFF:
+            raise ValueError(f"attributes are numbered from 0 to 255, not {attribute}") from None
         return class_id, Obis(code), int(attribute)
 
 

@@ -7,6 +7,7 @@ import enum
 import functools
 import inspect
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -92,6 +93,8 @@ class Access:
         if PASSWORD_VARIABLE in os.environ:
             return os.environ[PASSWORD_VARIABLE].encode("latin-1")
         if self.auth is Authentication.LLS:
+            if not sys.stdin.isatty():
+                raise typer.BadParameter(f"lls needs a password: --password-file or {PASSWORD_VARIABLE}")
             return str(typer.prompt("Password", hide_input=True, err=True)).encode("latin-1")
         return b""
 

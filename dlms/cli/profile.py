@@ -41,6 +41,10 @@ def profile(
         raise typer.BadParameter(f"{output} ends in none of {', '.join(FORMATS)}")
     span = _moment(start), _moment(end)
     picked = _entries(entries)
+    if picked is not None and span != (None, None):
+        raise typer.BadParameter("a profile is read by time or by entries, not both")
+    if None not in span and span[0].raw > span[1].raw:
+        raise typer.BadParameter(f"--from {span[0]} is later than --to {span[1]}")
     with access.connect(endpoint) as client, _progress(client):
         found = client.profile(code, *span, entries=picked)
         found.rows()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import typer
 
+from dlms.cosem_time import DateTime
 from dlms.data import from_json
 from dlms.errors import LocalProtocolError
 from dlms.interface import AttributeRef, MethodRef, typed
 from dlms.typed import Typed
-from dlms.types import CHOICE, DataType, OctetString
+from dlms.types import CHOICE, DataType, DateTimeOctets, OctetString
 
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}\s*)*")
 _WORDS = {"true": True, "false": False, "null": None}
 
 
@@ -42,7 +45,11 @@ def _parsed(text: str, ref: AttributeRef[Any] | MethodRef[Any], kind: DataType, 
 
 def _plain(text: str, kind: DataType, held: Any) -> Any:
     """The Python value that the text stands for."""
+    if kind is DateTimeOctets and not _HEX.fullmatch(text):
+        return DateTime.parse(text)
     if isinstance(held, bytes) or kind.describe().startswith(OctetString.describe()):
+        if not _HEX.fullmatch(text):
+            raise ValueError("octets are written in hex")
         return bytes.fromhex(text)
     if isinstance(held, str):
         return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dlms.client import Client
     from dlms.cosem_time import DateTime
     from dlms.ic import Clock
+    from dlms.interface import AttributeRef
 
 CLOCKS = ("0.0.1.0.0.255", "0.1.1.0.0.255")
 TOLERANCE_S = 2
@@ -49,10 +50,24 @@ def write(
             typer.echo(f"{ref}: written, cannot be read back")
             return
         found = client.get(ref)
-    if found != wanted:
+    if not _same(ref, found, wanted):
         typer.echo(f"dlms: {ref}: {as_text(ref, found)} was read back, {as_text(ref, wanted)} was written", err=True)
         raise typer.Exit(FAILED)
     typer.echo(f"{ref}: {as_text(ref, held)} -> {as_text(ref, found)}")
+
+
+def _same(ref: AttributeRef[Any], found: Any, wanted: Any) -> bool:
+    """Whether what was read back is what was written; a clock may have gone on."""
+    from dlms.cosem_time import CosemTimeError, DateTime
+    from dlms.types import DateTimeOctets
+
+    if ref.attribute is None or ref.attribute.type is not DateTimeOctets:
+        return bool(found == wanted)
+    try:
+        off = DateTime(found).naive() - DateTime(wanted).naive()
+    except CosemTimeError:
+        return bool(found == wanted)
+    return abs(off.total_seconds()) <= TOLERANCE_S
 
 
 @with_access
@@ -84,7 +99,9 @@ def call(
 def clock(
     access: Access,
     endpoint: ENDPOINT,
-    set_to: Annotated[str | None, typer.Option("--set", help="now, or a time such as 2026-11-23T06:15:00.")] = None,
+    set_to: Annotated[
+        str | None, typer.Option("--set", help="now (this machine's local time), or a time such as 2026-11-23T06:15:00.")
+    ] = None,
     code: Annotated[str | None, typer.Option(help="Code of the clock, when it is not the usual one.")] = None,
     as_json: AS_JSON = JSON_OFF,
 ) -> None:

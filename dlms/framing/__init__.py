@@ -60,6 +60,10 @@ class Framing(Protocol):
     def segments(self) -> int:
         """Pieces of APDUs received so far: while they come, an exchange goes on."""
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be sent or to be acknowledged."""
+
 
 class Peer(NamedTuple):
     """Who talks to whom: service access points, and the physical device where several share one line."""

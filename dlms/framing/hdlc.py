@@ -160,6 +160,11 @@ class HdlcClient:
         share = timeout_s / (self._retries + 1)
         self.link.config = dataclasses.replace(self.link.config, response_timeout_s=share)
 
+    @property
+    def idle(self) -> bool:
+        """Whether the link has acknowledged everything."""
+        return self.link.state in (State.CONNECTED, State.DISCONNECTED)
+
     def _take(self, found: list[Frame], now: float) -> None:
         for frame in found:
             ignored = self.link.ignored_frames

@@ -151,6 +151,11 @@ class WrapperClient:
         """The wrapper knows no pieces."""
         return 0
 
+    @property
+    def idle(self) -> bool:
+        """The wrapper knows no acknowledgements."""
+        return not self._out
+
     def _down(self, reason: str, by_request: bool = False) -> None:
         if self._up:
             self._up = False

@@ -20,7 +20,8 @@ class Request:
     """One APDU to send and the kinds of reply that answer it.
 
     `read_only` requests may be repeated after a timeout; the outcome of others is unknown then.
-    `replies` are the records that answer it: the first whose prefix fits is what the reply is decoded as.
+    `replies` are the records that answer it: the first whose prefix fits is what the reply is decoded as.  Without any it
+    is unconfirmed: the operation goes on, with None, as soon as it is sent.
     """
 
     apdu: Record

@@ -26,6 +26,7 @@ from dlms.enums import (
     ProviderDiagnostic,
     ReleaseRequestReason,
     UserDiagnostic,
+    bit_names,
     label,
     named,
 )
@@ -68,7 +69,9 @@ PROPOSALS = {ApplicationContext.LN: LN_CONFORMANCE, ApplicationContext.SN: SN_CO
 class AssociationRequest:
     """What association to ask for.  Sizes are octets; the secret is never shown.
 
-    Without `conformance` it is that of `PROPOSALS` for the context.
+    Without `conformance` it is that of `PROPOSALS` for the context.  `user` identifies who uses the client, where the
+    server wants to know.  One that is not `confirmed` has no answers: what was proposed is taken to hold, and only
+    unconfirmed services are served.  One that is `pre_established` is not asked for at all: that is what holds in it.
     """
 
     mechanism: Mechanism = Mechanism.NONE
@@ -76,6 +79,14 @@ class AssociationRequest:
     context: ApplicationContext = ApplicationContext.LN
     conformance: Conformance = NOTHING
     max_receive: int = 0xFFFF
+    user: int | None = None
+    confirmed: bool = True
+    pre_established: Negotiated | None = None
+
+    @property
+    def released(self) -> bool:
+        """Whether the association can be closed by asking; the others end with the layer below."""
+        return self.confirmed and self.pre_established is None
 
     def __post_init__(self) -> None:
         if self.mechanism not in (Mechanism.NONE, Mechanism.LLS):
@@ -87,17 +98,24 @@ class AssociationRequest:
             raise LocalProtocolError(f"context {wanted} is not there yet: ln and sn are")
         if not self.conformance:
             object.__setattr__(self, "conformance", PROPOSALS[self.context])
+        if not 0 <= self.max_receive <= 0xFFFF:
+            raise LocalProtocolError(f"APDUs of {self.max_receive} octets: 0 (no limit) to 65535 can be proposed")
         if self.mechanism is Mechanism.LLS and not self.secret:
             raise LocalProtocolError("low level security needs a password")
 
 
 def aarq(request: AssociationRequest) -> Aarq:
     """The AARQ that asks for this association."""
-    initiate = InitiateRequest(None, True, None, DLMS_VERSION, request.conformance, request.max_receive)
+    initiate = InitiateRequest(None, request.confirmed, None, DLMS_VERSION, request.conformance, request.max_receive)
     if request.mechanism is Mechanism.NONE:
-        return Aarq(application_context_name=context_oid(request.context), user_information=encode(initiate))
+        return Aarq(
+            application_context_name=context_oid(request.context),
+            calling_ae_invocation_id=request.user,
+            user_information=encode(initiate),
+        )
     return Aarq(
         application_context_name=context_oid(request.context),
+        calling_ae_invocation_id=request.user,
         sender_acse_requirements=AUTHENTICATION_REQUIREMENT,
         mechanism_name=mechanism_oid(request.mechanism),
         calling_authentication_value=request.secret,
@@ -116,7 +134,7 @@ def negotiate(request: AssociationRequest, answer: Aare) -> Negotiated:
         raise RemoteProtocolError(f"AARE with context {answer.application_context}, {request.context} was asked for")
     response = _initiate(answer, vaa_name(request.context))
     if foreign := response.conformance & ~request.conformance:
-        raise RemoteProtocolError(f"AARE grants {foreign!r}, which was not proposed")
+        raise RemoteProtocolError(f"AARE grants {bit_names(foreign)}, which was not proposed")
     size = response.server_max_receive_pdu_size
     return Negotiated(response.conformance, size, request.max_receive, request.context, request.mechanism)
 
@@ -135,8 +153,20 @@ def _initiate(answer: Aare, wanted: int) -> InitiateResponse:
     return response
 
 
+def assumed(request: AssociationRequest) -> Negotiated | None:
+    """What holds in an association that nobody answers for; None where an AARE says it."""
+    if request.confirmed and request.pre_established is None:
+        return None
+    proposed = Negotiated(request.conformance, 0, request.max_receive, request.context, request.mechanism)
+    return request.pre_established or proposed
+
+
 def associate(request: AssociationRequest) -> Operation[Negotiated]:
     """Open the association.  Raises AssociationRefused with the server's diagnostic when it does not want to."""
+    if (unanswered := assumed(request)) is not None:
+        if request.pre_established is None:
+            yield Request(aarq(request), ())
+        return unanswered
     answer = yield Request(aarq(request), (Aare,))
     assert isinstance(answer, Aare)
     if answer.result != AssociationResult.ACCEPTED:

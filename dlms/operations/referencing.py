@@ -31,14 +31,19 @@ class Referencing(Protocol):
     def get_many(self, refs: Sequence[AttributeRef[Any]]) -> Operation[list[Any]]:
         """Read several; an AccessError stands in the place of each that was refused."""
 
-    def set_value(self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None) -> Operation[None]:
+    def set_value(
+        self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None, *, confirmed: bool = True
+    ) -> Operation[None]:
         """Write one attribute."""
 
     def set_many(self, assignments: Sequence[write.Assignment]) -> Operation[list[AccessError | None]]:
         """Write several: None for each that was written, else its AccessError."""
 
-    def call(self, ref: MethodRef[Any], parameter: Any = ABSENT) -> Operation[Any]:
+    def call(self, ref: MethodRef[Any], parameter: Any = ABSENT, *, confirmed: bool = True) -> Operation[Any]:
         """Call one method."""
+
+    def call_many(self, calls: Sequence[write.Call]) -> Operation[list[Any]]:
+        """Call several: what each returned; an AccessError stands in the place of each that was refused."""
 
     def object_list(self, association: AssociationLn | AssociationSn | None = None) -> Operation[list[MeterObject]]:
         """The objects of an association, of the current one when None."""
@@ -62,17 +67,23 @@ class LogicalNames:
         """See `lists.get_many`."""
         return lists.get_many(refs, self._negotiated)
 
-    def set_value(self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None) -> Operation[None]:
+    def set_value(
+        self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None, *, confirmed: bool = True
+    ) -> Operation[None]:
         """See `write.set_value`."""
-        return write.set_value(ref, value, access, self._negotiated)
+        return write.set_value(ref, value, access, self._negotiated, confirmed=confirmed)
 
     def set_many(self, assignments: Sequence[write.Assignment]) -> Operation[list[AccessError | None]]:
         """See `write.set_many`."""
         return write.set_many(assignments, self._negotiated)
 
-    def call(self, ref: MethodRef[Any], parameter: Any = ABSENT) -> Operation[Any]:
+    def call(self, ref: MethodRef[Any], parameter: Any = ABSENT, *, confirmed: bool = True) -> Operation[Any]:
         """See `write.call`."""
-        return write.call(ref, parameter, self._negotiated)
+        return write.call(ref, parameter, self._negotiated, confirmed=confirmed)
+
+    def call_many(self, calls: Sequence[write.Call]) -> Operation[list[Any]]:
+        """See `write.call_many`."""
+        return write.call_many(calls, self._negotiated)
 
     def object_list(self, association: AssociationLn | AssociationSn | None = None) -> Operation[list[MeterObject]]:
         """See `objects.object_list`."""

@@ -23,6 +23,7 @@ from dlms.apdu.short_name import (
     ReadRequest,
     ReadResponseRaw,
     Success,
+    UnconfirmedWriteRequest,
     VariableName,
     WriteDataBlockAccess,
     WriteRequest,
@@ -38,7 +39,7 @@ from dlms.limits import MAX_TRANSFER
 from dlms.operations import Operation, Request
 from dlms.operations.objects import MeterObject, object_list, short_name_objects, with_rights
 from dlms.operations.outgoing import exchange_blocks, fits
-from dlms.operations.write import Assignment
+from dlms.operations.write import Assignment, Call
 from obis import Obis
 
 CURRENT_ASSOCIATION = AssociationSnV1("0.0.40.0.0.255")
@@ -91,11 +92,16 @@ class ShortNames:
                 found[place] = (yield from self._get_one(variable, ref)) if alone else _value(result, ref)
         return found
 
-    def set_value(self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None) -> Operation[None]:
-        """Write one attribute.  Raises LocalProtocolError for a wrong type, AccessError when the meter refuses."""
+    def set_value(
+        self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None, *, confirmed: bool = True
+    ) -> Operation[None]:
+        """Write one attribute.  Raises LocalProtocolError for a wrong type, AccessError when the meter refuses.
+
+        Without confirmation nobody tells whether it was written, and it must fit in one APDU.
+        """
         held = typed(ref, value)
         variable = yield from self._attribute(ref, access)
-        yield from self._write_one(variable, held, ref)
+        yield from self._write_one(variable, held, ref, confirmed=confirmed)
 
     def set_many(self, assignments: Sequence[Assignment]) -> Operation[list[AccessError | None]]:
         """Write several attributes: None for each that was written, the AccessError of each that was refused."""
@@ -107,21 +113,32 @@ class ShortNames:
                 found[place] = _refusal(result, assignments[place][0])
         return found
 
-    def call(self, ref: MethodRef[Any], parameter: Any = ABSENT) -> Operation[Any]:
+    def call(self, ref: MethodRef[Any], parameter: Any = ABSENT, *, confirmed: bool = True) -> Operation[Any]:
         """Call one method; ABSENT gives it integer 0 where its class is declared, and null-data where it is not.
 
         A method whose declaration says that it returns something is called by Read, any other by Write: then the answer
         only says that it was carried out, and None is returned.  Raises AccessError when the meter refuses, and
-        LocalProtocolError when the method's short name is not known because its class is not declared.
+        LocalProtocolError when the method's short name is not known because its class is not declared.  Without
+        confirmation it is called by UnconfirmedWrite, and nobody tells whether it was carried out.
         """
         absent = 0 if ref.method is not None else None
         given = typed(ref, absent if parameter is ABSENT else parameter)
         name = yield from self._method(ref)
-        if ref.method is None or ref.method.returns is None:
-            yield from self._write_one(VariableName(name), given, ref)
+        if not confirmed or ref.method is None or ref.method.returns is None:
+            yield from self._write_one(VariableName(name), given, ref, confirmed=confirmed)
             return None
         variable = ParameterizedAccess(name, 0, given)
         return cosem_data.decode((yield from self._get_variable(variable, ref, read_only=False)))
+
+    def call_many(self, calls: Sequence[Call]) -> Operation[list[Any]]:
+        """Call several methods one by one: what each returned, the AccessError of each that was refused."""
+        outcomes: list[Any] = []
+        for ref, parameter in calls:
+            try:
+                outcomes.append((yield from self.call(ref, parameter)))
+            except AccessError as refusal:
+                outcomes.append(refusal)
+        return outcomes
 
     def object_list(self, association: AssociationLn | AssociationSn | None = None) -> Operation[list[MeterObject]]:
         """The objects of an association, of the current one when None, with their rights where the meter tells them."""
@@ -252,7 +269,10 @@ class ShortNames:
 
     # Write
 
-    def _write_one(self, variable: Record, value: Any, ref: Ref) -> Operation[None]:
+    def _write_one(self, variable: Record, value: Any, ref: Ref, *, confirmed: bool = True) -> Operation[None]:
+        if not confirmed:
+            yield Request(UnconfirmedWriteRequest([variable], [value]), (), read_only=False)
+            return
         [result] = yield from self._write([variable], [value])
         refusal = _refusal(result, ref)
         if refusal is not None:

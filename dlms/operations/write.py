@@ -10,10 +10,14 @@ from dlms.apdu.action import (
     ActionRequestNextPblock,
     ActionRequestNormal,
     ActionRequestWithFirstPblock,
+    ActionRequestWithList,
+    ActionRequestWithListAndFirstPblock,
     ActionRequestWithPblock,
     ActionResponseNextPblock,
     ActionResponseNormal,
+    ActionResponseWithList,
     ActionResponseWithPblock,
+    ActionResult,
 )
 from dlms.apdu.attribute import CosemAttributeDescriptorWithSelection, CosemMethodDescriptor, SelectiveAccess
 from dlms.apdu.set import (
@@ -30,7 +34,7 @@ from dlms.apdu.set import (
 )
 from dlms.association import Negotiated
 from dlms.axdr import encode_length
-from dlms.codec import ABSENT, Record
+from dlms.codec import ABSENT, Nested, Record, SequenceOf, decode_value
 from dlms.enums import AccessResult, Conformance
 from dlms.errors import AccessError, RemoteProtocolError
 from dlms.interface import AttributeRef, MethodRef, typed
@@ -48,13 +52,29 @@ _MOST = 32
 Assignment = tuple[AttributeRef[Any], Any]
 """What to write where."""
 
+Call = tuple[MethodRef[Any], Any]
+"""What to call with which parameter; ABSENT for none."""
+
+_ACTION_RESULTS = SequenceOf(Nested(ActionResult))
+
 
 def set_value(
-    ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None, negotiated: Negotiated = UNLIMITED
+    ref: AttributeRef[Any],
+    value: Any,
+    access: SelectiveAccess | None = None,
+    negotiated: Negotiated = UNLIMITED,
+    *,
+    confirmed: bool = True,
 ) -> Operation[None]:
-    """Write one attribute.  Raises LocalProtocolError for a wrong type, AccessError when the meter refuses."""
+    """Write one attribute.  Raises LocalProtocolError for a wrong type, AccessError when the meter refuses.
+
+    Without confirmation nobody tells whether it was written, and it must fit in one APDU.
+    """
     held = typed(ref, value)
     request = SetRequestNormal(0, descriptor(ref), access, held)
+    if not confirmed:
+        yield Request(request, (), read_only=False)
+        return
     if fits(request, negotiated) or Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE not in negotiated.conformance:
         reply = yield Request(request, (SetResponseNormal,), read_only=False)
     else:
@@ -77,7 +97,7 @@ def set_many(assignments: Sequence[Assignment], negotiated: Negotiated) -> Opera
     outcomes: list[AccessError | None] = []
     for start in range(0, len(held), _MOST):
         part = held[start : start + _MOST]
-        if _in_a_list(part, negotiated):
+        if len(part) > 1 and _in_one(_list_request(part), negotiated, Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE):
             outcomes += yield from _set_list(part, negotiated)
             continue
         for ref, value in part:
@@ -89,11 +109,16 @@ def set_many(assignments: Sequence[Assignment], negotiated: Negotiated) -> Opera
     return outcomes
 
 
-def _in_a_list(held: Sequence[Assignment], negotiated: Negotiated) -> bool:
-    if len(held) < 2 or Conformance.MULTIPLE_REFERENCES not in negotiated.conformance:
+def _in_one(request: Record, negotiated: Negotiated, blocks: Conformance) -> bool:
+    """Whether a list can be asked for: in one APDU, or in blocks where `blocks` was negotiated."""
+    if Conformance.MULTIPLE_REFERENCES not in negotiated.conformance:
         return False
-    in_blocks = Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE in negotiated.conformance
-    return in_blocks or fits(_list_request(held), negotiated)
+    return blocks in negotiated.conformance or fits(request, negotiated)
+
+
+def _list_payload(values: Sequence[Any]) -> bytes:
+    """What the blocks of a list carry: the encoded SEQUENCE OF Data."""
+    return encode_length(len(values)) + b"".join(map(cosem_data.encode, values))
 
 
 def _list_request(held: Sequence[Assignment]) -> SetRequestWithList:
@@ -108,7 +133,7 @@ def _set_list(held: Sequence[Assignment], negotiated: Negotiated) -> Operation[l
         reply = yield Request(request, (SetResponseWithList, SetResponseNormal), read_only=False)
     else:
         reply = yield from send_blocks(
-            encode_length(len(values)) + b"".join(map(cosem_data.encode, values)),
+            _list_payload(values),
             lambda block: SetRequestWithListAndFirstDatablock(0, descriptors, block),
             lambda block: SetRequestWithDatablock(0, block),
             SetResponseDatablock,
@@ -133,17 +158,30 @@ def _results(reply: Record, count: int) -> Sequence[int]:
     return [reply.result] * count
 
 
-def call(ref: MethodRef[Any], parameter: Any = ABSENT, negotiated: Negotiated = UNLIMITED) -> Operation[Any]:
+def _parameter(ref: MethodRef[Any], parameter: Any) -> Any:
+    """ABSENT is integer 0 where the class is declared, and no parameter where it is not."""
+    if parameter is ABSENT:
+        return ABSENT if ref.method is None else typed(ref, 0)
+    return typed(ref, parameter)
+
+
+def _method(ref: MethodRef[Any]) -> CosemMethodDescriptor:
+    return CosemMethodDescriptor(ref.class_id, bytes(ref.instance), ref.index)
+
+
+def call(
+    ref: MethodRef[Any], parameter: Any = ABSENT, negotiated: Negotiated = UNLIMITED, *, confirmed: bool = True
+) -> Operation[Any]:
     """Call one method; ABSENT sends integer 0 where its class is declared, and no parameter where it is not.
 
-    Returns what the method returned, None for nothing.  Raises AccessError when the meter refuses.
+    Returns what the method returned, None for nothing.  Raises AccessError when the meter refuses.  Without confirmation
+    nobody tells whether it was carried out, and the parameter must fit in one APDU.
     """
-    method = CosemMethodDescriptor(ref.class_id, bytes(ref.instance), ref.index)
-    if parameter is ABSENT:
-        given = ABSENT if ref.method is None else typed(ref, 0)
-    else:
-        given = typed(ref, parameter)
+    method, given = _method(ref), _parameter(ref, parameter)
     request = ActionRequestNormal(0, method, given)
+    if not confirmed:
+        yield Request(request, (), read_only=False)
+        return None
     replies = (ActionResponseNormal, ActionResponseWithPblock)
     if fits(request, negotiated) or Conformance.BLOCK_TRANSFER_WITH_ACTION not in negotiated.conformance:
         reply = yield Request(request, replies, read_only=False)
@@ -159,13 +197,81 @@ def call(ref: MethodRef[Any], parameter: Any = ABSENT, negotiated: Negotiated = 
     if isinstance(reply, ActionResponseWithPblock):
         return cosem_data.decode((yield from _returned(reply, ref)))
     assert isinstance(reply, ActionResponseNormal)
-    if reply.response.result != AccessResult.SUCCESS:
-        raise AccessError(reply.response.result, ref)
-    returned = reply.response.return_parameters
+    return _outcome(reply.response, ref)
+
+
+def _outcome(response: ActionResult, ref: object) -> Any:
+    """What one method returned.  Raises AccessError when it was refused."""
+    if response.result != AccessResult.SUCCESS:
+        raise AccessError(response.result, ref)
+    returned = response.return_parameters
     return None if returned is ABSENT else accepted(returned, ref)
 
 
-def _returned(reply: Record, ref: MethodRef[Any]) -> Operation[bytes]:
+def call_many(calls: Sequence[Call], negotiated: Negotiated) -> Operation[list[Any]]:
+    """Call several methods, with-list where that was negotiated: what each returned; its AccessError where it was refused."""
+    held = [(ref, _parameter(ref, parameter)) for ref, parameter in calls]
+    outcomes: list[Any] = []
+    for start in range(0, len(held), _MOST):
+        part = held[start : start + _MOST]
+        if len(part) > 1 and _in_one(_action_list(part), negotiated, Conformance.BLOCK_TRANSFER_WITH_ACTION):
+            outcomes += yield from _call_list(part, negotiated)
+            continue
+        for ref, parameter in part:
+            try:
+                outcomes.append((yield from call(ref, parameter, negotiated)))
+            except AccessError as refusal:
+                outcomes.append(refusal)
+    return outcomes
+
+
+def _action_list(held: Sequence[Call]) -> ActionRequestWithList:
+    """A list has a parameter for every method: null-data where there is none."""
+    given = [None if parameter is ABSENT else parameter for _, parameter in held]
+    return ActionRequestWithList(0, [_method(ref) for ref, _ in held], given)
+
+
+def _call_list(held: Sequence[Call], negotiated: Negotiated) -> Operation[list[Any]]:
+    request = _action_list(held)
+    replies = (ActionResponseWithList, ActionResponseWithPblock, ActionResponseNormal)
+    if fits(request, negotiated):
+        reply = yield Request(request, replies, read_only=False)
+    else:
+        reply = yield from send_blocks(
+            _list_payload(request.parameters),
+            lambda block: ActionRequestWithListAndFirstPblock(0, request.descriptors, block),
+            lambda block: ActionRequestWithPblock(0, block),
+            ActionResponseNextPblock,
+            replies,
+            negotiated,
+        )
+    results = yield from _call_results(reply, len(held))
+    outcomes: list[Any] = []
+    for result, (ref, _) in zip(results, held, strict=True):
+        try:
+            outcomes.append(_outcome(result, ref))
+        except AccessError as refusal:
+            outcomes.append(refusal)
+    return outcomes
+
+
+def _call_results(reply: Record, count: int) -> Operation[Sequence[ActionResult]]:
+    """The results of a list; a single refusal stands for all."""
+    if isinstance(reply, ActionResponseNormal):
+        if reply.response.result == AccessResult.SUCCESS:
+            raise RemoteProtocolError(f"{reply.wire_name()} in answer to a list")
+        return [reply.response] * count
+    if isinstance(reply, ActionResponseWithPblock):
+        results = decode_value(_ACTION_RESULTS, (yield from _returned(reply, f"a list of {count} methods")))
+    else:
+        assert isinstance(reply, ActionResponseWithList)
+        results = reply.responses
+    if len(results) != count:
+        raise RemoteProtocolError(f"{len(results)} results for {count} methods")
+    return results
+
+
+def _returned(reply: Record, ref: object) -> Operation[bytes]:
     """Collect long return parameters from their first block on.  The method has been carried out by then."""
     value, number = bytearray(), 0
     while True:

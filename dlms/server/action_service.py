@@ -63,14 +63,14 @@ class ActionService:
     def first(self, request: First) -> Record:
         """The first block of long parameters."""
         try:
-            return self._taken(request.invoke, request.block, self._incoming.begin(request))
+            return self._taken(request.invoke, request.block, self._incoming.begin(request, request.invoke))
         except AccessError as refusal:
             return ActionResponseNormal(request.invoke, ActionResult(int(refusal.result), ABSENT))
 
     def block(self, request: ActionRequestWithPblock) -> Record:
         """A further block of long parameters."""
         try:
-            return self._taken(request.invoke, request.block, self._incoming.follow(request.block))
+            return self._taken(request.invoke, request.block, self._incoming.follow(request.block, request.invoke))
         except AccessError as refusal:
             return ActionResponseNormal(request.invoke, ActionResult(int(refusal.result), ABSENT))
 

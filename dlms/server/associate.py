@@ -39,7 +39,7 @@ def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device) -> Ans
     """Accept or refuse an association.  `granted` is what the device offers this pair of service access points."""
     name = aarq.application_context_name if granted is None else context_oid(granted.context)
     try:
-        if granted is None:
+        if granted is None or granted.pre_established is not None:
             raise Refused(Diagnostic(USER, _D.NO_REASON_GIVEN))
         _check_acse(aarq, granted)
         _check_authentication(aarq, granted, device)
@@ -84,6 +84,8 @@ def _check_acse(aarq: Aarq, granted: ServerAssociation) -> None:
         raise _refuse(_D.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED)
     if aarq.calling_ap_title is not None and len(aarq.calling_ap_title) != 8:
         raise _refuse(_D.CALLING_AP_TITLE_NOT_RECOGNIZED)
+    if granted.users is not None and aarq.calling_ae_invocation_id not in granted.users:
+        raise _refuse(_D.CALLING_AE_INVOCATION_IDENTIFIER_NOT_RECOGNIZED)
 
 
 def _check_authentication(aarq: Aarq, granted: ServerAssociation, device: Device) -> None:

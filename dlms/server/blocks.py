@@ -11,6 +11,7 @@ from dlms.errors import AccessError
 from dlms.limits import MAX_TRANSFER
 from dlms.server.transfer import Payload
 
+_INVOKE_ID = 0x0F
 _AROUND = 9
 """Octets of an APDU with a block, without the length and the data: tag, choice, invoke, last, number, result choice."""
 _LENGTHS = ((1, 0x7F), (2, 0xFF), (3, 0xFFFF))
@@ -91,18 +92,23 @@ class Incoming(Generic[T]):
 
     def __init__(self) -> None:
         self._first: T | None = None
+        self._invoke = 0
         self._data = bytearray()
         self._number = 0
 
-    def begin(self, request: T) -> Whole[T] | None:
+    def begin(self, request: T, invoke: int = 0) -> Whole[T] | None:
         """Take the first block.  None when more must come.  Raises AccessError."""
         self.stop()
-        self._first = request
+        self._first, self._invoke = request, invoke & _INVOKE_ID
         return self._add(request, request.block)
 
-    def follow(self, block: DataBlock) -> Whole[T] | None:
-        """Take a further block.  None when more must come.  Raises AccessError and ends the transfer."""
-        if self._first is None:
+    def follow(self, block: DataBlock, invoke: int = 0) -> Whole[T] | None:
+        """Take a further block.  None when more must come.  Raises AccessError and ends the transfer.
+
+        One with another invoke-id belongs to another request: a datagram that came late must not mix two values.
+        """
+        if self._first is None or invoke & _INVOKE_ID != self._invoke:
+            self.stop()
             raise AccessError(AccessResult.NO_LONG_SET_IN_PROGRESS)
         return self._add(self._first, block)
 

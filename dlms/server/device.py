@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from dlms.association import Negotiated
 from dlms.enums import ApplicationContext, Conformance, Mechanism
 from dlms.limits import INACTIVITY_TIMEOUT_S
 from dlms.quirks import Quirk
@@ -29,7 +30,8 @@ class LogicalDevice:
 class ServerAssociation:
     """One association that the device grants: who, how authenticated, what it may do and what it sees.
 
-    Sizes are octets; `max_receive` is what this device receives in one APDU.
+    Sizes are octets; `max_receive` is what this device receives in one APDU.  With `users`, only they are let in, and must
+    say who they are.  One that is `pre_established` is there without being asked for, with what it says.
     """
 
     client_sap: int
@@ -40,6 +42,8 @@ class ServerAssociation:
     secret: bytes = dataclasses.field(default=b"", repr=False)
     max_receive: int = 0xFFFF
     context: ApplicationContext = ApplicationContext.LN
+    users: frozenset[int] | None = None
+    pre_established: Negotiated | None = None
 
 
 class Device:

@@ -31,7 +31,8 @@ class GetService:
 
     def __init__(self, reach: Reach, limit: int) -> None:
         self._reach, self._limit = reach, limit
-        self._room = room(limit, long_length=Quirk.LONG_BLOCK_LENGTH in reach.context.device.quirks)
+        long_length = Quirk.LONG_BLOCK_LENGTH in reach.context.device.quirks and room(limit, long_length=True) > 0
+        self._room = room(limit, long_length=long_length)
         self._outgoing = Outgoing()
 
     def stop(self) -> None:

@@ -38,6 +38,7 @@ class Services:
     def __init__(self, context: Context, frame_capacity: int | None) -> None:
         self.context = context
         reach, limit = Reach(context), _answer_limit(context, frame_capacity)
+        self._limit = limit
         get_service, set_service, action_service = (
             GetService(reach, limit),
             SetService(reach),
@@ -78,7 +79,9 @@ class Services:
     def encode(self, reply: Record) -> bytes:
         """The bytes of a response, with the block lengths that the meter writes."""
         if isinstance(reply, get.GetResponseWithDatablock) and Quirk.LONG_BLOCK_LENGTH in self.context.device.quirks:
-            return _with_long_length(reply)
+            written = _with_long_length(reply)
+            if len(written) <= self._limit:
+                return written
         return encode(reply)
 
 

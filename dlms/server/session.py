@@ -11,7 +11,7 @@ from collections import deque
 
 from dlms.acse import Aarq, Rlre, Rlrq, decode_acse
 from dlms.apdu import GeneralBlockTransfer, decode_apdu
-from dlms.association import KINDS, Association, Kind, Role, State
+from dlms.association import KINDS, Association, Kind, Negotiated, Role, State
 from dlms.codec import Record, decode, encode
 from dlms.enums import Conformance, ReleaseResponseReason
 from dlms.errors import DecodeError, DlmsError, RemoteProtocolError
@@ -41,6 +41,13 @@ class Associated:
         self.machine = Association(Role.SERVER)
         self.services: Services | ShortNameServices | None = None
         self._blocks = BlockTransfer(window)
+
+    def serve(self, negotiated: Negotiated, device: Device, frame_capacity: int | None) -> None:
+        """Make the services ready that were agreed on."""
+        assert self.granted is not None
+        self.machine.negotiated = negotiated
+        services = ShortNameServices if negotiated.context.short_names else Services
+        self.services = services(Context(device, self.granted, negotiated), frame_capacity)
 
     def close(self) -> None:
         """Back to nothing."""
@@ -161,6 +168,9 @@ class Session:
             associated = Associated(granted, self.framing.window)
             if granted is not None:  # nothing is kept of who can have no association
                 self._peers[peer] = associated
+                if granted.pre_established is not None:
+                    associated.serve(granted.pre_established, device, self.framing.frame_capacity(peer))
+                    associated.machine.opened(granted.pre_established)
         try:
             if data[:1] in (b"\x60", b"\x62"):
                 return self._acse(associated, decode_acse(data), device, peer)
@@ -174,23 +184,29 @@ class Session:
 
     def _acse(self, associated: Associated, apdu: Record, device: Device, peer: Peer) -> list[bytes]:
         machine = associated.machine
+        pre_established = associated.granted is not None and associated.granted.pre_established is not None
         if isinstance(apdu, Rlrq):
+            if pre_established:
+                raise RemoteProtocolError("a pre-established association cannot be released")
             machine.receive(apdu)
             released = Rlre(int(ReleaseResponseReason.NORMAL))
             machine.send(released)
             associated.close()
             return [encode(released)]
         assert isinstance(apdu, Aarq)
+        if pre_established:
+            refused = answer(apdu, associated.granted, device).aare
+            return [] if refused is None else [encode(refused)]
         associated.close()  # an AARQ on an open association opens it anew: nothing of the old one is kept
         machine.receive(apdu)
         decision = answer(apdu, associated.granted, device)
-        if decision.negotiated is not None and associated.granted is not None:
-            machine.negotiated = decision.negotiated
-            context = Context(device, associated.granted, decision.negotiated)
-            services = ShortNameServices if decision.negotiated.context.short_names else Services
-            associated.services = services(context, self.framing.frame_capacity(peer))
+        if decision.negotiated is not None:
+            associated.serve(decision.negotiated, device, self.framing.frame_capacity(peer))
         if decision.aare is None:  # an unconfirmed association is open, or is not, without an answer
-            machine.state = State.CLOSED if decision.negotiated is None else State.OPEN
+            if decision.negotiated is None:
+                machine.lower_layer_lost()
+            else:
+                machine.opened(decision.negotiated)
             return []
         machine.send(decision.aare)
         return [encode(decision.aare)]

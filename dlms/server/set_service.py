@@ -55,14 +55,14 @@ class SetService:
     def first(self, request: First) -> Record:
         """The first block of a long value, or of a list of values."""
         try:
-            return self._taken(request.invoke, request.block, self._incoming.begin(request))
+            return self._taken(request.invoke, request.block, self._incoming.begin(request, request.invoke))
         except AccessError as refusal:
             return SetResponseLastDatablock(request.invoke, int(refusal.result), request.block.block_number)
 
     def block(self, request: SetRequestWithDatablock) -> Record:
         """A further block."""
         try:
-            return self._taken(request.invoke, request.block, self._incoming.follow(request.block))
+            return self._taken(request.invoke, request.block, self._incoming.follow(request.block, request.invoke))
         except AccessError as refusal:
             return SetResponseLastDatablock(request.invoke, int(refusal.result), request.block.block_number)
 

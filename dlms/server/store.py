@@ -24,7 +24,7 @@ class Rows(Protocol):
         Mostly a range; with gaps where the clock was set back.
         """
 
-    def encode(self, indices: Sequence[int], columns: range | None) -> list[bytes]:
+    def encode(self, indices: Sequence[int], columns: Sequence[int] | None) -> list[bytes]:
         """Each of the rows as an encoded structure, with all its columns or those of `columns` (counted from 0).
 
         One element for each index.  Raises AccessError(LONG_GET_ABORTED) when one of them is no longer there.
@@ -67,7 +67,7 @@ class MemoryRows:
         inside = [i for i, row in enumerate(self.rows) if low <= wall_clock(row[self.time_column]) <= high]
         return range(inside[0], inside[-1] + 1) if inside else range(0)
 
-    def encode(self, indices: Sequence[int], columns: range | None) -> list[bytes]:
+    def encode(self, indices: Sequence[int], columns: Sequence[int] | None) -> list[bytes]:
         """Each row on its own."""
         if indices and max(indices) >= len(self.rows):
             raise AccessError(AccessResult.LONG_GET_ABORTED)

@@ -84,6 +84,12 @@ def test_selection_by_range_includes_both_ends(line: Line) -> None:
     assert len(line.get(PROFILE.buffer, by_range("2026-01-14 ??:??:??", "2026-01-14 ??:??:??"))) == 95
 
 
+def test_columns_that_are_not_neighbours(line: Line) -> None:
+    columns = line.get(PROFILE.capture_objects)
+    asked = by_range("2026-01-14 12:00:00", "2026-01-14 12:15:00", [columns[4], columns[0]])
+    assert [(row[0], row[1][5:7]) for row in line.get(PROFILE.buffer, asked)] == [(3600, b"\x0c\x00"), (3675, b"\x0c\x0f")]
+
+
 def test_a_deviation_in_a_selection_by_range_counts(line: Line) -> None:
     """Normal time is UTC+1: one o'clock there is noon in London and two in Helsinki."""
     for start, end in (("12:00:00 +00:00", "12:15:00 +00:00"), ("14:00:00 +02:00", "14:15:00 +02:00")):

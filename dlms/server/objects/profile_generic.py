@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dlms.apdu.attribute import SelectiveAccess
+from dlms.cosem_time import DateTime
 from dlms.enums import AccessResult
 from dlms.errors import AccessError
 from dlms.ic.measurement import BY_ENTRY, BY_RANGE
@@ -41,7 +42,7 @@ class ProfileGenericBehaviour(Behaviour):
 
 def _select(
     rows: Rows, ref: AttributeRef[Any], access: SelectiveAccess, context: Context
-) -> tuple[Sequence[int], range | None]:
+) -> tuple[Sequence[int], Sequence[int] | None]:
     try:
         if access.selector == BY_RANGE:
             return _by_range(rows, ref, access.parameters, context)
@@ -54,20 +55,18 @@ def _select(
 
 def _by_range(
     rows: Rows, ref: AttributeRef[Any], parameters: Any, context: Context
-) -> tuple[Sequence[int], range | None]:
+) -> tuple[Sequence[int], Sequence[int] | None]:
     """The rows between two times.  Only the clock column restricts; selected columns are looked up."""
-    (class_id, _, attribute, _), start, end, selected = parameters
+    (class_id, _, attribute, _), *bounds, selected = parameters
+    start, end = (bytes(bound) if isinstance(bound, bytes | DateTime) else b"" for bound in bounds)
     if class_id != 8 or attribute != 2 or len(start) != 12 or len(end) != 12:
         raise AccessError(AccessResult.SCOPE_OF_ACCESS_VIOLATED, ref)
     columns = None
     if selected:
         definitions = attribute_ref(7, ref.instance, CAPTURE_OBJECTS)
         captured = [tuple(column) for column in context.device.store.get(definitions)]
-        places = [captured.index(tuple(column)) for column in selected]
-        if places != list(range(places[0], places[0] + len(places))):
-            raise AccessError(AccessResult.SCOPE_OF_ACCESS_VIOLATED, ref)
-        columns = range(places[0], places[0] + len(places))
-    return rows.find(bytes(start), bytes(end)), columns
+        columns = [captured.index(tuple(column)) for column in selected]
+    return rows.find(start, end), columns
 
 
 def _by_entry(rows: Rows, parameters: Any, context: Context) -> tuple[range, range | None]:

@@ -5,6 +5,7 @@ Each test has the name of its case; the letters behind it are the subtests.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -21,7 +22,8 @@ from dlms.apdu import (
 )
 from dlms.codec import Refusal, encode
 from dlms.enums import Conformance, Mechanism
-from tests.dlms.server.devices import EVERYTHING, PASSWORDS, PUBLIC, READER, WRITER, Dialogue, device, proposal
+from dlms.server import Device
+from tests.dlms.server.devices import EVERYTHING, PASSWORDS, PUBLIC, READER, SERVER, WRITER, Dialogue, device, proposal
 
 READ_ASSOCIATION = bytes.fromhex("c001c1000f0000280000ff0100")
 ANONYMOUS = bytes.fromhex("601da109060760857405080101be10040e01000000065f1f040060fe9fffff")
@@ -103,6 +105,23 @@ def test_appl_open_1(client: int) -> None:
     accepted(dialogue, proposal(client), client)
     assert dialogue.ask(Rlrq(0), client) == Rlre(0)
     assert not dialogue.is_associated(client)
+
+
+USERS = frozenset((1, 7))
+
+
+def identifying() -> Dialogue:
+    """A device that lets only some users in."""
+    plain = device()
+    granted = plain.associations[PUBLIC, SERVER]
+    return Dialogue(Device(plain.store, plain.logical_devices, (dataclasses.replace(granted, users=USERS),)))
+
+
+@pytest.mark.parametrize("user", [None, 0, 2, 256 + 7, -1])
+def test_appl_open_2(user: int | None) -> None:
+    dialogue = identifying()
+    refused(dialogue, changed(calling_ae_invocation_id=user), {6})
+    accepted(dialogue, changed(calling_ae_invocation_id=7))
 
 
 @pytest.mark.parametrize(
