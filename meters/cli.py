@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlms.errors import DlmsError, LocalProtocolError
+from meters.cli_simulate import simulate
 from meters.models import MODELS, load
 from obis.command import exit_code
 from obis.command import run as run_command
@@ -121,6 +122,9 @@ def demo(
     if as_json:
         return _print_json(result.as_json())
     show(result)
+
+
+app.command()(simulate)
 
 
 @contextlib.contextmanager

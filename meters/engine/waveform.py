@@ -187,12 +187,15 @@ def coherent(wave: Waveform, samples_per_cycle: int, cycles: int = TEN_CYCLES) -
 
 
 def _mean_product(one: NDArray[np.floating], other: NDArray[np.floating]) -> Doubles:
-    mean: Doubles = np.einsum("pws,pws->pw", one, other).astype(np.float64) / one.shape[-1]
+    """Over the last axis.  As a product of a row and a column it is a dot product of BLAS, faster than einsum."""
+    product: Doubles = np.matmul(one[..., None, :], other[..., :, None])[..., 0, 0].astype(np.float64)
+    mean: Doubles = product / one.shape[-1]
     return mean
 
 
 def _fundamental(samples: NDArray[np.floating], cycles: int, basis: Doubles) -> Complexes:
-    folded = samples.reshape(*samples.shape[:-1], cycles, -1).mean(axis=-2)
+    ones = np.full((1, cycles), 1 / cycles, samples.dtype)
+    folded = np.matmul(ones, samples.reshape(*samples.shape[:-1], cycles, -1))[..., 0, :]
     parts = folded @ basis
     phasor: Complexes = parts[..., 0] + 1j * parts[..., 1]
     return phasor
@@ -205,8 +208,8 @@ def half_cycle_rms(samples: NDArray[np.floating], samples_per_cycle: int) -> Dou
     half = samples_per_cycle // 2
     count = samples.shape[1] // half
     halves = samples[:, : count * half].reshape(-1, count, half)
-    squares = np.einsum("phs,phs->ph", halves, halves).astype(np.float64)
-    rms: Doubles = np.sqrt((squares[:, 1:] + squares[:, :-1]) / samples_per_cycle)
+    squares = _mean_product(halves, halves)
+    rms: Doubles = np.sqrt((squares[:, 1:] + squares[:, :-1]) / 2)
     return rms
 
 

@@ -87,7 +87,7 @@ class Window:
             self.current_ua = np.where(dead, 0.0, self.current_ua)
         stack = np.empty((4, *self.voltage_uv.shape))
         for micro, power in zip(stack, (block.active_w, block.reactive_var), strict=False):
-            np.multiply(power, _MICRO, out=micro)
+            np.multiply(power, _MICRO, out=micro, dtype=np.float64)
             np.rint(micro, out=micro)
             np.copyto(micro, 0.0, where=~current_ok | (np.abs(micro) < limits.active_w * _MICRO))
         np.divide(self.current_ua, _MICRO, out=stack[3])
