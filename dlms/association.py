@@ -129,6 +129,13 @@ NEEDS: dict[type[Record], Conformance] = {
     services.AccessRequest: _C.ACCESS,
 }
 
+# What a server sends by itself -> the conformance bit that must have been negotiated where an association is open.
+NOTIFICATION_NEEDS: dict[type[Record], Conformance] = {
+    services.DataNotification: _C.DATA_NOTIFICATION,
+    services.EventNotificationRequest: _C.EVENT_NOTIFICATION,
+    services.InformationReportRequest: _C.INFORMATION_REPORT,
+}
+
 # A variable of a service with short names -> the conformance bits that it needs.
 VARIABLE_NEEDS: dict[type[Record], Conformance] = {
     ParameterizedAccess: _C.PARAMETERIZED_ACCESS,
@@ -191,9 +198,7 @@ KINDS: dict[type[Record], Kind] = {
     Rlre: Kind.RLRE,
     services.ExceptionResponse: Kind.REFUSAL,
     services.ConfirmedServiceError: Kind.REFUSAL,
-    services.DataNotification: Kind.NOTIFICATION,
-    services.EventNotificationRequest: Kind.NOTIFICATION,
-    services.InformationReportRequest: Kind.NOTIFICATION,
+    **dict.fromkeys(NOTIFICATION_NEEDS, Kind.NOTIFICATION),
     services.DataNotificationConfirm: Kind.CONFIRM,
     **dict.fromkeys(NEEDS, Kind.REQUEST),
     **dict.fromkeys(_RESPONSES, Kind.RESPONSE),
@@ -212,7 +217,9 @@ class Negotiated:
 
     def missing(self, request: Record) -> Conformance:
         """The conformance bits that `request` needs and that were not negotiated."""
-        needed = NEEDS.get(type(request), Conformance(0))
+        if type(request) in NOTIFICATION_NEEDS:
+            return NOTIFICATION_NEEDS[type(request)] & ~self.conformance
+        needed = NEEDS.get(type(request), NOTHING)
         if _selects(request):
             needed |= Conformance.SELECTIVE_ACCESS
         variables: list[Record] = getattr(request, "variables", [])
@@ -272,7 +279,8 @@ class Association:
         target = None if kind is None else TRANSITIONS.get((self.state, kind))
         if kind is None or target is None or SENDERS[kind] is not by:
             raise error(f"{apdu.wire_name()} from the {by.value} while the association is {self.state.name.lower()}")
-        missing = self.negotiated.missing(apdu) if kind is Kind.REQUEST and self.state is State.OPEN else None
+        checked = kind is Kind.REQUEST or (kind is Kind.NOTIFICATION and by is self.role)
+        missing = self.negotiated.missing(apdu) if checked and self.state is State.OPEN else None
         if missing:
             raise error(f"{apdu.wire_name()}: {bit_names(missing)} was not negotiated")
         self.state = self._branch(apdu, target)

@@ -343,9 +343,7 @@ def connect(
     except UnicodeEncodeError:
         raise LocalProtocolError("the password has characters outside Latin-1: give its octets") from None
     mechanism = auth if auth is not None else Mechanism.LLS if secret else Mechanism.NONE
-    request = AssociationRequest(
-        mechanism, secret, context, conformance, max_receive, user, confirmed, pre_established
-    )
+    request = AssociationRequest(mechanism, secret, context, conformance, max_receive, user, confirmed, pre_established)
     over_hdlc = parse(url).framing == "hdlc"
     if physical is not None and not over_hdlc:
         raise LocalProtocolError(f"{url}: only HDLC has physical addresses")

@@ -20,23 +20,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from dlms import apdu as services
 from dlms.acse import Aare, Aarq, decode_acse
 from dlms.apdu import decode_apdu
 from dlms.association import KINDS, Association, Kind, Negotiated, Role, State
 from dlms.codec import Record, decode, encode
-from dlms.enums import AccessResult, Conformance
+from dlms.enums import Conformance
 from dlms.errors import (
     DecodeError,
     DlmsError,
     LinkError,
     LocalProtocolError,
     OutcomeUnknown,
-    RemoteProtocolError,
-    ServiceRefused,
 )
+from dlms.exchange import CONTINUATIONS, LONG_INVOKE_ID, Exchange, repeatable
+from dlms.exchange import Ticket as Ticket
 from dlms.framing import Connected, Disconnected, Framing, Received
 from dlms.general_block import BlockTransfer
 from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
@@ -47,57 +47,14 @@ from dlms.trace import NO_TRACE, Trace
 
 T = TypeVar("T")
 
-CONTINUATIONS: tuple[type[Record], ...] = (
-    services.GetRequestNext,
-    services.SetRequestWithDatablock,
-    services.ActionRequestNextPblock,
-    services.ActionRequestWithPblock,
-)
-"""Requests that go on with the invoke-id of the one before."""
-
-BROKEN_TRANSFER = (
-    AccessResult.LONG_GET_ABORTED,
-    AccessResult.NO_LONG_GET_IN_PROGRESS,
-    AccessResult.LONG_SET_ABORTED,
-    AccessResult.NO_LONG_SET_IN_PROGRESS,
-    AccessResult.DATA_BLOCK_NUMBER_INVALID,
-)
-"""What a server says to a block that comes out of order, which may be one that comes twice."""
-
 CONFIRMED = 0x40
 HIGH_PRIORITY = 0x80
 INVOKE_IDS = 15
 RESERVED = 7
 """Invoke-ids whose answer never came, the newest ones: they are not used again, for it may still come."""
-LONG_INVOKE_ID = (1 << 24) - 1
 LONG_CONFIRMED, LONG_HIGH_PRIORITY = 1 << 30, 1 << 31
 CONFIRMED_NOTIFICATION = 1 << 30
 NOTIFICATION_TAGS = tuple(of.prefix for of, kind in KINDS.items() if kind is Kind.NOTIFICATION)
-
-
-class Ticket(Generic[T]):
-    """One operation under way: `done`, then `result()`."""
-
-    def __init__(self, operation: Operation[T], timeout_s: float) -> None:
-        self.operation = operation
-        self.timeout_s = timeout_s
-        self.done = False
-        self.abandoned = False
-        self._value: T | None = None
-        self._error: DlmsError | None = None
-
-    def result(self) -> T:
-        """What the operation returned.  Raises the error that ended it, or LocalProtocolError while it still runs."""
-        if not self.done:
-            raise LocalProtocolError("the operation is still running")
-        if self._error is not None:
-            raise self._error
-        return self._value  # type: ignore[return-value]
-
-    def finish(self, value: T | None, error: DlmsError | None = None) -> None:
-        """Set the outcome, once."""
-        if not self.done:
-            self.done, self._value, self._error = True, value, error
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -129,20 +86,6 @@ class Closed:
 
 
 Event = Finished | Notification | Fault | Closed
-
-
-@dataclasses.dataclass(slots=True)
-class Exchange:
-    """The request on the line: whose it is, how its reply is recognised, until when it is waited for."""
-
-    ticket: Ticket[Any]
-    request: Request
-    invoke_id: int | None
-    deadline: float
-    repeat_at: list[float] = dataclasses.field(default_factory=list)
-    """When it is asked again, the next time last; empty when it is not."""
-    earlier: tuple[int | None, ...] = ()
-    """The invoke-ids of the tries before this one."""
 
 
 class Connection:
@@ -178,6 +121,7 @@ class Connection:
         self._long_invoke_id = 0
         self._reserved: deque[int | None] = deque(maxlen=RESERVED)
         self._blocks = BlockTransfer(framing.window)
+        self._pushed = BlockTransfer(1)
 
     # what the user asks
 
@@ -198,9 +142,7 @@ class Connection:
 
     def release(self, now: float, timeout_s: float | None = None) -> Ticket[None]:
         """Close the association (by RLRQ unless the meter's quirk is not to), without touching the layer below."""
-        wanted = (
-            self.association.state is State.OPEN and self.request.released and Quirk.NO_RELEASE not in self.quirks
-        )
+        wanted = self.association.state is State.OPEN and self.request.released and Quirk.NO_RELEASE not in self.quirks
         return self.start(release() if wanted else _nothing(), now, timeout_s)
 
     def disconnect(self, now: float) -> None:
@@ -332,7 +274,7 @@ class Connection:
         self._trace.apdu_sent(request.apdu)
         self.framing.give_exchange(ticket.timeout_s)
         self._exchange = Exchange(ticket, request, invoke_id, now + ticket.timeout_s)
-        if len(pieces) == 1 and _repeatable(request, invoke_id):
+        if len(pieces) == 1 and repeatable(request, invoke_id):
             share = ticket.timeout_s / (self._retries + 1)
             self._exchange.repeat_at = [now + share * tries for tries in range(self._retries, 0, -1)]
         for piece in pieces:
@@ -420,7 +362,7 @@ class Connection:
             if kind is Kind.NOTIFICATION:
                 return self._notified(apdu, now)
             exchange = self._exchange
-            if exchange is None or not _answers(data, apdu, exchange) or self._outdated(apdu, exchange.request.apdu):
+            if exchange is None or not exchange.answered_by(data, apdu, reliable=self.framing.reliable):
                 self.dropped += 1
                 return
             if isinstance(apdu, Aare):
@@ -436,36 +378,33 @@ class Connection:
         if exchange.ticket.done:
             self.dropped += 1
             return self._proceed(now)
-        self._resume(exchange.ticket, self._reply(apdu, exchange.request), now)
+        self._resume(exchange.ticket, exchange.reply(apdu, reliable=self.framing.reliable), now)
         self._proceed(now)
-
-    def _outdated(self, apdu: Record, request: Record) -> bool:
-        """Whether this answers an earlier block of the same transfer, which can only be where APDUs come twice."""
-        asked, answered = _block_number(request), _block_number(apdu)
-        if self.framing.reliable or asked is None or answered is None:
-            return False
-        return answered < asked + isinstance(request, services.GetRequestNext | services.ActionRequestNextPblock)
-
-    def _reply(self, apdu: Record, request: Request) -> Record | DlmsError:
-        """What the operation receives; a refusal that may be that of a copy tells nothing where APDUs come twice."""
-        reply = _reply(apdu, request)
-        if self.framing.reliable or request.read_only:
-            return reply
-        if isinstance(reply, ServiceRefused) or _result(reply) in BROKEN_TRANSFER:
-            return OutcomeUnknown(f"nothing tells which request was refused: {apdu}")
-        return reply
 
     def _unblocked(self, data: bytes, now: float) -> bytes | None:
         """The APDU, or the one that this block completes; None when more blocks must come."""
         if data[:1] != services.GeneralBlockTransfer.prefix:
             return data
+        block = decode(services.GeneralBlockTransfer, data)
+        if not block.window and (block.streaming or block.last_block):
+            return self._pushed_whole(block)
         before = self._blocks.received
-        for piece in self._blocks.receive(decode(services.GeneralBlockTransfer, data)):
+        for piece in self._blocks.receive(block):
             self.framing.send(piece, now)
         if self._exchange is not None and self._blocks.received != before:
             self._exchange.deadline = now + self._exchange.ticket.timeout_s
             self._exchange.repeat_at.clear()
         return self._blocks.take()
+
+    def _pushed_whole(self, block: services.GeneralBlockTransfer) -> bytes | None:
+        """The APDU that this block completes; nobody waits for an acknowledgement, and what is lost stays lost."""
+        if block.block_number == 1:
+            self._pushed.reset()
+        try:
+            self._pushed.receive(block)
+        except DlmsError as error:
+            self._events.append(Fault(error))
+        return self._pushed.take()
 
     def _decode(self, data: bytes) -> Record:
         """The record that is waited for where the prefix allows several (a result left encoded), else the usual one."""
@@ -516,6 +455,7 @@ class Connection:
         self.closed, self._up = reason, False
         self.association.lower_layer_lost()
         self._blocks.reset()
+        self._pushed.reset()
         exchange, self._exchange = self._exchange, None
         if exchange is not None and not exchange.ticket.done:
             self._throw(exchange, _loss(exchange.request, reason), now)
@@ -531,13 +471,6 @@ def _nothing() -> Operation[None]:
     yield from ()
 
 
-def _repeatable(request: Request, invoke_id: int | None) -> bool:
-    """Whether a second try does no harm, and its answer is told from that to another request."""
-    if isinstance(request.apdu, Aarq):
-        return True  # a server opens the association anew
-    return request.read_only and invoke_id is not None and not isinstance(request.apdu, CONTINUATIONS)
-
-
 def _loss(request: Request, reason: str) -> LinkError:
     return LinkError(reason) if request.read_only else OutcomeUnknown(reason)
 
@@ -545,36 +478,3 @@ def _loss(request: Request, reason: str) -> LinkError:
 def _chained(error: DlmsError, cause: DlmsError) -> DlmsError:
     error.__cause__ = cause
     return error
-
-
-def _answers(data: bytes, apdu: Record, exchange: Exchange) -> bool:
-    """Whether this is the reply that is waited for: same invoke-id, where there is one."""
-    if isinstance(apdu, services.ExceptionResponse | services.ConfirmedServiceError):
-        return True
-    if exchange.invoke_id is None:
-        return isinstance(apdu, exchange.request.replies)
-    if isinstance(apdu, services.AccessResponse):
-        return apdu.long_invoke_id_and_priority & LONG_INVOKE_ID in (exchange.invoke_id, *exchange.earlier)
-    if not apdu.layout or apdu.layout[0][0] != "invoke":
-        return False
-    if isinstance(apdu, services.GetResponseWithDatablock):
-        return data[2] & 0x0F == exchange.invoke_id  # the server has begun the transfer anew since the earlier tries
-    return data[2] & 0x0F in (exchange.invoke_id, *exchange.earlier)
-
-
-def _block_number(apdu: Record) -> int | None:
-    block = getattr(apdu, "block", apdu)
-    return getattr(block, "block_number", None)
-
-
-def _result(reply: Record | DlmsError) -> int | None:
-    return getattr(getattr(reply, "response", reply), "result", None)
-
-
-def _reply(apdu: Record, request: Request) -> Record | DlmsError:
-    """What the operation receives: the reply, or the error that it stands for."""
-    if isinstance(apdu, services.ExceptionResponse | services.ConfirmedServiceError):
-        return ServiceRefused(str(apdu))
-    if not isinstance(apdu, request.replies):
-        return RemoteProtocolError(f"{apdu.wire_name()} in answer to {request.apdu.wire_name()}")
-    return apdu

@@ -144,6 +144,18 @@ class BlockTransfer:
         return self.own_window | last | (STREAMING if number < last_of_turn else 0)
 
 
+def unacknowledged(apdu: bytes, max_apdu: int) -> list[bytes]:
+    """An APDU in blocks that nobody acknowledges, as a push has them: window 0, every block but the last streaming.
+
+    Raises LocalProtocolError when that cannot be.
+    """
+    pieces = _pieces(apdu, max_apdu)
+    return [
+        encode(GeneralBlockTransfer(LAST if number == len(pieces) else STREAMING, number, 0, piece))
+        for number, piece in enumerate(pieces, 1)
+    ]
+
+
 def _pieces(apdu: bytes, max_apdu: int) -> list[bytes]:
     room = max_apdu - HEADER
     if room < 1:

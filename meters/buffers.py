@@ -36,8 +36,8 @@ class Stamping:
 
     def bounds(self, start: bytes, end: bytes) -> tuple[int, int]:
         """UTC seconds of both ends of a selection by range.  Raises ValueError for what is no time."""
-        offset_s = self.normal_offset_s
-        return local_time.bound_s(start, offset_s, upper=False), local_time.bound_s(end, offset_s, upper=True)
+        low_s, high_s = local_time.bound_s(start, upper=False), local_time.bound_s(end, upper=True)
+        return low_s - self.normal_offset_s, high_s - self.normal_offset_s
 
     def stamp(self, utc_s: int) -> bytes:
         """A moment as a date-time; zero is never."""

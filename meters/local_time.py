@@ -78,11 +78,11 @@ def utc_of(value: bytes, normal_offset_s: int, daylight_saving: bool) -> int:
     return normal_s if twice and not given.status & DAYLIGHT_SAVING else summer_s
 
 
-def bound_s(value: bytes, normal_offset_s: int, *, upper: bool) -> int:
-    """UTC seconds of one end of a selection by range.  What is not specified reaches as far as it can.
+def bound_s(value: bytes, *, upper: bool) -> int:
+    """Face seconds of one end of a selection by range.  What is not specified reaches as far as it can.
 
-    Without a deviation the face is that of the rows: normal time.  The status does not take part.  Raises CosemTimeError
-    for a date that does not exist and ValueError for anything that is no date-time.
+    Deviation and status do not take part: rows are compared by the faces that they carry.  Raises CosemTimeError for
+    a date that does not exist and ValueError for anything that is no date-time.
     """
     if len(value) != 12:
         raise CosemTimeError(f"a date-time has 12 octets, not {len(value)}")
@@ -94,9 +94,7 @@ def bound_s(value: bytes, normal_offset_s: int, *, upper: bool) -> int:
     highest = (23, 59, 59) if upper else (0, 0, 0)
     hour, minute, second = (most if given == ANY else given for given, most in zip(value[5:8], highest, strict=True))
     face = datetime.datetime(year, month, day, hour, minute, second)
-    deviation_min = int.from_bytes(value[9:11], "big", signed=True)
-    offset_s = normal_offset_s if deviation_min == NO_DEVIATION else -60 * deviation_min
-    return int((face - EPOCH).total_seconds()) - offset_s
+    return int((face - EPOCH).total_seconds())
 
 
 def _last_sunday(year: int, month: int) -> int:

@@ -1,7 +1,7 @@
 """A line between two sans-IO machines on a virtual clock: it loses, damages, doubles, delays and cuts what it carries.
 
 Nothing sleeps and nothing is random: what happens to the next message is asked from a `Fate` source, so a hypothesis
-strategy decides in property tests and a list in examples. Messages never overtake each other in one direction.
+strategy decides in property tests and a list in examples. Messages overtake each other only where `overtakes` says so.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ class Fate:
 
     lost: bool = False
     copies: int = 1
+    echo_s: float = 0.0
+    """How much later each further copy comes."""
     delay_s: float = 0.0
     damage: tuple[int, int] | None = None
     """Position (modulo the length) and a mask for the octet there."""
@@ -50,6 +52,8 @@ class Line:
     fate: Callable[[], Fate] = lambda: ARRIVES
     latency_s: float = 0.01
     gap_s: float = 0.001
+    overtakes: bool = False
+    """Messages are datagrams: one that is delayed does not hold up those behind it."""
     now: float = 0.0
     carried: list[tuple[str, bytes]] = field(default_factory=list)
     """Everything that was sent: "near" or "far", and the octets before the line did anything to them."""
@@ -85,10 +89,14 @@ class Line:
             octets[position % len(octets)] ^= mask
             message = bytes(octets)
         pieces = [piece for piece in (message[: fate.cut], message[fate.cut :]) if piece]
-        at = max(self.now + self.latency_s + fate.delay_s, self._free_at[name])
-        for piece in pieces * fate.copies:
-            heapq.heappush(self._arrivals, (at, next(self._order), name, piece))
-            at += self.gap_s
+        at = self.now + self.latency_s + fate.delay_s
+        if not self.overtakes:
+            at = max(at, self._free_at[name])
+        for _ in range(fate.copies):
+            for piece in pieces:
+                heapq.heappush(self._arrivals, (at, next(self._order), name, piece))
+                at += self.gap_s
+            at += fate.echo_s
         self._free_at[name] = at
 
     def _step(self) -> bool:

@@ -116,11 +116,14 @@ def _show(decoded: Decoded, as_json: bool) -> bool:
 
 def _show_xml(decoded: Decoded, message: bytes) -> bool:
     from dlms.decode.records import innermost
+    from dlms.decode.text import lacking
     from dlms.decode.xml import to_xml
 
     found = innermost(decoded, message)
     for apdu in found:
         print(to_xml(apdu), end="")
+    for line in lacking(decoded):
+        typer.echo(f"dlms: warning: {line}", err=True)
     if not (decoded.ok and found):
         typer.echo(f"dlms: {decoded.error or 'no APDU in the message'}", err=True)
     return decoded.ok and bool(found)

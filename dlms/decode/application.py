@@ -37,7 +37,7 @@ class Application:
     verify: bool = True
     strict: bool = False
     sender: str = ""
-    blocks: dict[str, tuple[Blocks, dict[str, Any]]] = dataclasses.field(default_factory=dict)
+    blocks: dict[str, Blocks] = dataclasses.field(default_factory=dict)
 
     def content(self, piece: Piece, carrier: dict[str, Any]) -> None:
         """What a frame carries: LLC and APDU, or just an APDU; octets with a note where it is neither."""
@@ -52,6 +52,7 @@ class Application:
             layer.notes.append(f"no APDU: {told(fault, inside.data)}")
             self.reading.layers.append(layer)
             self.reading.carriers.append(carrier)
+            self.reading.undecoded = True
 
     def llc(self, piece: Piece) -> None:
         """LLC octets and the APDU behind them.  Raises DecodeError when it is none."""
@@ -72,10 +73,9 @@ class Application:
 
     def finish(self) -> None:
         """Take account of transfers that have not ended."""
-        for blocks, last in self.blocks.values():
-            if blocks.data:
-                self.reading.layers[-1].notes.append(f"a transfer has not ended: {counted(len(blocks.data), 'block')}")
-                self.reading.values.append(last)
+        for blocks in self.blocks.values():
+            if not blocks.ended:
+                self._give_up(blocks, self.reading.layers[-1])
         self.blocks.clear()
 
     def _inside(self, record: Record, piece: Piece, layer: Layer, depth: int) -> None:
@@ -141,6 +141,7 @@ class Application:
         except DecodeError as fault:
             layer.fields["user_information"] = {"octets": octets.hex()}
             layer.notes.append(f"user-information: {fault.what}")
+            self.reading.undecoded = True
             return
         fields = fields_of(inner)
         layer.fields["user_information"] = fields
@@ -162,22 +163,59 @@ class Application:
         fields["plaintext_apdu"] = fields_of(plain)
 
     def _block(self, block: GeneralBlockTransfer, layer: Layer, depth: int) -> None:
-        blocks = self.blocks.setdefault(self.sender, (Blocks(), layer.fields))[0]
+        blocks = self.blocks.get(self.sender)
+        if not block.block_data:
+            self._empty_block(block, layer, blocks)
+            return
+        if blocks is None or not blocks.continues(block):
+            blocks = self._begin(block, layer, blocks)
         refused = blocks.add(block)
         if refused is not None:
             layer.notes.append(refused)
-            if not blocks.data:
-                self.reading.values.append(layer.fields)
+            if block.block_number > blocks.due and blocks.behind_gap is None:
+                blocks.behind_gap = layer
             return
-        self.blocks[self.sender] = blocks, layer.fields
-        if block.last_block:
-            count, joined = len(blocks.data), Piece(blocks.joined(), 0, REASSEMBLED)
-            del self.blocks[self.sender]
-            if not joined.data:
-                self.reading.values.append(layer.fields)
-                return
-            self.reading.layers.append(Layer.of("reassembled", joined, {"blocks": count, "octets": joined.data.hex()}))
-            self._nested(joined, layer, depth)
+        blocks.last, blocks.behind_gap = layer.fields, None
+        if blocks.ended:
+            self._joined(blocks, layer, depth)
+
+    def _empty_block(self, block: GeneralBlockTransfer, layer: Layer, blocks: Blocks | None) -> None:
+        """A block without data acknowledges the other end's; as the last one of a transfer it breaks that off."""
+        self.reading.values.append(layer.fields)
+        if blocks is not None and not blocks.ended and block.last_block and block.block_number == blocks.due:
+            layer.notes.append("the sender breaks the transfer off")
+            self._give_up(self.blocks.pop(self.sender), layer)
+
+    def _begin(self, block: GeneralBlockTransfer, layer: Layer, before: Blocks | None) -> Blocks:
+        """Another transfer of the sender, perhaps from its middle on."""
+        if before is not None and not before.ended:
+            if before.contradicted_by(block):
+                error = f"block {block.block_number} came before, with other content"
+                self.reading.fail(layer, f"general-block-transfer: {error}")
+            self._give_up(before, layer)
+        if block.block_number != 1:
+            layer.notes.append("block 1 is missing")
+            self.reading.incomplete = True
+        self.blocks[self.sender] = blocks = Blocks(block.block_number)
+        return blocks
+
+    def _give_up(self, blocks: Blocks, layer: Layer) -> None:
+        """A transfer has not ended; where a block in its middle never came, that is an error."""
+        layer.notes.append(f"a transfer has not ended: {counted(len(blocks.data), 'block')}")
+        self.reading.incomplete = True
+        self.reading.values.append(blocks.last)
+        if blocks.behind_gap is not None:
+            self.reading.fail(blocks.behind_gap, f"general-block-transfer: block {blocks.due} is missing")
+
+    def _joined(self, blocks: Blocks, layer: Layer, depth: int) -> None:
+        """The last block has come."""
+        if blocks.first != 1:
+            self.reading.values.append(layer.fields)
+            return
+        joined = Piece(b"".join(blocks.data), 0, REASSEMBLED)
+        fields = {"blocks": len(blocks.data), "octets": joined.data.hex()}
+        self.reading.layers.append(Layer.of("reassembled", joined, fields))
+        self._nested(joined, layer, depth)
 
 
 def decode_record(data: bytes, *, strict: bool) -> Record:

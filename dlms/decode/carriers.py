@@ -75,6 +75,7 @@ def read_mbus(piece: Piece, application: Application) -> bool:
         reading.noise(piece.data[covered:], layer, "behind")
         if joiner.unfinished:
             layer.notes.append(f"the message goes on: {counted(joiner.unfinished, 'piece')} without the last")
+            reading.incomplete = True
     return layer is not None
 
 
@@ -91,6 +92,7 @@ def _mbus_frame(frame: mbus.Frame, layer: Layer, joiner: mbus.Joiner, applicatio
     message = joiner.add(frame)
     if joiner.dropped > dropped:
         layer.notes.append(f"{counted(joiner.dropped - dropped, 'piece')} of a message that is not complete")
+        application.reading.incomplete = True
         application.reading.carriers.append(layer.fields)
     if message is None:
         return

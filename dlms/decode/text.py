@@ -29,10 +29,19 @@ _SECRETIVE = re.compile(r"(e6e[67]00)?(60|0101[12]0)")
 def tree(decoded: Decoded) -> Iterator[str]:
     """Line after line: what it is, its layers with their fields, notes and errors."""
     yield f"{decoded.kind or 'unknown'}: {'understood' if decoded.ok else decoded.error}"
+    yield from lacking(decoded)
     for layer in decoded.layers:
         yield from _layer(layer)
     for other in decoded.also:
         yield f"also readable as {other.kind}"
+
+
+def lacking(decoded: Decoded) -> Iterator[str]:
+    """What is missing although all frames are understood, a line each."""
+    if decoded.incomplete:
+        yield "incomplete: a message in segments or blocks lacks its end or its beginning"
+    if decoded.undecoded:
+        yield "undecoded: there are octets that are no whole APDU where one is due"
 
 
 def _layer(layer: Layer) -> Iterator[str]:

@@ -66,7 +66,8 @@ class Reading:
 
     `exact` says that it leaves no octet over.  `values` are the APDUs and Data inside, `carriers` the fields of frames
     that hold none.  `encrypted` says that a part stayed ciphered; `verified` is None where nothing was deciphered, and
-    False where any of it was shown without a check of its tag.
+    False where any of it was shown without a check of its tag.  `incomplete` says that a message in segments or a
+    transfer in blocks lacks its end or its beginning, `undecoded` that octets stand where an APDU is due and are none.
     """
 
     kind: str
@@ -77,6 +78,8 @@ class Reading:
     exact: bool = True
     encrypted: bool = False
     verified: bool | None = None
+    incomplete: bool = False
+    undecoded: bool = False
 
     def noise(self, octets: bytes, layer: Layer, where: str) -> None:
         """Tell of octets that belong to no frame."""
@@ -121,6 +124,16 @@ class Decoded:
         return self.reading.error
 
     @property
+    def incomplete(self) -> bool:
+        """Whether a message in segments or a transfer in blocks lacks its end or its beginning in the input."""
+        return self.reading.incomplete
+
+    @property
+    def undecoded(self) -> bool:
+        """Whether octets stand where an APDU is due, and are none or only a part of one."""
+        return self.reading.undecoded
+
+    @property
     def kind(self) -> str:
         """What the octets are: one of KINDS."""
         return self.reading.kind
@@ -140,20 +153,26 @@ class Decoded:
 
         The "kind" of a failure is absent where not even that is known.  "encrypted" is there, and true, where a part
         stayed ciphered; "verified" where something was deciphered; "also" where there are other readings.
+        "incomplete" and "undecoded", in either form, are there, and true, where something is missing; see the reading.
         """
         reading = self.reading
         if reading.error is not None:
             failed = {"ok": False, "error": reading.error, "layers": _layers(reading)}
-            return failed | ({"kind": reading.kind} if reading.kind else {})
+            return failed | ({"kind": reading.kind} if reading.kind else {}) | _lacking(reading)
         shown: dict[str, Any] = {"ok": True, "kind": reading.kind}
         if reading.encrypted:
             shown["encrypted"] = True
         if reading.verified is not None:
             shown["verified"] = reading.verified
-        shown |= {"layers": _layers(reading), "value": reading.value}
+        shown |= _lacking(reading) | {"layers": _layers(reading), "value": reading.value}
         if self.also:
             shown["also"] = [{"kind": o.kind, "layers": _layers(o), "value": o.value} for o in self.also]
         return shown
+
+
+def _lacking(reading: Reading) -> dict[str, bool]:
+    lacking = {"incomplete": reading.incomplete, "undecoded": reading.undecoded}
+    return {name: True for name, there in lacking.items() if there}
 
 
 def _layers(reading: Reading) -> list[dict[str, Any]]:

@@ -102,6 +102,12 @@ class ServerFraming(Protocol):
         """Why the medium must be closed, None while it need not."""
 
     def send(self, peer: Peer, apdu: bytes, now: float) -> None: ...
+    def push(self, peer: Peer, apdu: bytes, now: float) -> None:
+        """Send one APDU that nobody asked for and nobody acknowledges.  Raises LinkError when the layer cannot take it."""
+
+    def push_capacity(self, peer: Peer) -> int:
+        """Octets of the largest APDU that `push` takes."""
+
     def pass_turn(self, peer: Peer, now: float) -> None:
         """Nothing is answered to what this peer sent last."""
 

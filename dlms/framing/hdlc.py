@@ -236,6 +236,28 @@ class HdlcServer:
             self.ignored += 1  # a client that asks on and on and never takes an answer
         self._out += link.data_to_send()
 
+    def push(self, peer: Peer, apdu: bytes, now: float) -> None:
+        """In a UI frame: at the next turn where the client has a link, at once where it has none.
+
+        Raises LinkError when too many wait for that turn, LocalProtocolError for a peer that no address has.
+        """
+        link = self._links.get(peer)
+        try:
+            if link is None:
+                own, client = Address(peer.server_sap, peer.physical), Address(peer.client_sap)
+                link = Link(Role.SECONDARY, own, client, self._config)
+        except HdlcError as fault:
+            raise LocalProtocolError(str(fault)) from fault
+        with _translated():
+            link.send_ui(llc.RESPONSE + apdu, now)
+        self._out += link.data_to_send()
+
+    def push_capacity(self, peer: Peer) -> int:
+        """What is left of an information field behind the LLC octets."""
+        link = self._links.get(peer)
+        parameters = self._config.parameters if link is None else link.parameters
+        return parameters.max_info_transmit - len(llc.RESPONSE)
+
     def pass_turn(self, peer: Peer, now: float) -> None:
         """Acknowledge what a client sent, when there is nothing to answer."""
         if (link := self._up(peer)) is not None and link.state is State.REPLYING:

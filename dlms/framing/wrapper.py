@@ -180,6 +180,14 @@ class WrapperServer:
         """Queue one APDU."""
         self._out.append(wrap(peer.server_sap, peer.client_sap, apdu))
 
+    def push(self, peer: Peer, apdu: bytes, now: float) -> None:
+        """Like any other APDU."""
+        self.send(peer, apdu, now)
+
+    def push_capacity(self, peer: Peer) -> int:
+        """As long as a wrapper's length can say."""
+        return MAX_APDU
+
     def pass_turn(self, peer: Peer, now: float) -> None:
         """The wrapper knows no turns."""
 

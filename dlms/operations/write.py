@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from dlms import data as cosem_data
 from dlms.apdu.action import (
@@ -38,7 +38,7 @@ from dlms.codec import ABSENT, Nested, Record, SequenceOf, decode_value
 from dlms.enums import AccessResult, Conformance
 from dlms.errors import AccessError, RemoteProtocolError
 from dlms.interface import AttributeRef, MethodRef, typed
-from dlms.limits import MAX_TRANSFER
+from dlms.limits import MAX_APDU, MAX_TRANSFER
 from dlms.operations import Operation, Request
 from dlms.operations.outgoing import fits, send_blocks
 from dlms.operations.read import accepted, descriptor
@@ -47,7 +47,12 @@ UNLIMITED = Negotiated()
 """Nothing is known of the peer: no limit of size, and no blocks."""
 
 _MOST = 32
-"""Attributes in one list: what every server takes."""
+"""Attributes or methods in one list: what every server takes."""
+_REFERENCE = 10
+"""Octets of one reference in a list, at most."""
+_AROUND = 16
+"""Octets of the first block of a list besides the references, with one octet of data at least."""
+T = TypeVar("T")
 
 Assignment = tuple[AttributeRef[Any], Any]
 """What to write where."""
@@ -95,8 +100,7 @@ def set_many(assignments: Sequence[Assignment], negotiated: Negotiated) -> Opera
     """Write several attributes, with-list where that was negotiated: None for each that was written, else the refusal."""
     held = [(ref, typed(ref, value)) for ref, value in assignments]
     outcomes: list[AccessError | None] = []
-    for start in range(0, len(held), _MOST):
-        part = held[start : start + _MOST]
+    for part in _parts(held, negotiated):
         if len(part) > 1 and _in_one(_list_request(part), negotiated, Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE):
             outcomes += yield from _set_list(part, negotiated)
             continue
@@ -107,6 +111,13 @@ def set_many(assignments: Sequence[Assignment], negotiated: Negotiated) -> Opera
             except AccessError as refusal:
                 outcomes.append(refusal)
     return outcomes
+
+
+def _parts(held: Sequence[T], negotiated: Negotiated) -> list[Sequence[T]]:
+    """Lists whose references leave room for data in the first block."""
+    room = (negotiated.max_send or MAX_APDU) - _AROUND
+    size = max(1, min(_MOST, room // _REFERENCE))
+    return [held[start : start + size] for start in range(0, len(held), size)]
 
 
 def _in_one(request: Record, negotiated: Negotiated, blocks: Conformance) -> bool:
@@ -212,8 +223,7 @@ def call_many(calls: Sequence[Call], negotiated: Negotiated) -> Operation[list[A
     """Call several methods, with-list where that was negotiated: what each returned; its AccessError where it was refused."""
     held = [(ref, _parameter(ref, parameter)) for ref, parameter in calls]
     outcomes: list[Any] = []
-    for start in range(0, len(held), _MOST):
-        part = held[start : start + _MOST]
+    for part in _parts(held, negotiated):
         if len(part) > 1 and _in_one(_action_list(part), negotiated, Conformance.BLOCK_TRANSFER_WITH_ACTION):
             outcomes += yield from _call_list(part, negotiated)
             continue
@@ -262,7 +272,8 @@ def _call_results(reply: Record, count: int) -> Operation[Sequence[ActionResult]
             raise RemoteProtocolError(f"{reply.wire_name()} in answer to a list")
         return [reply.response] * count
     if isinstance(reply, ActionResponseWithPblock):
-        results = decode_value(_ACTION_RESULTS, (yield from _returned(reply, f"a list of {count} methods")))
+        collected = yield from _returned(reply, f"a list of {count} methods")
+        results: Sequence[ActionResult] = decode_value(_ACTION_RESULTS, collected)
     else:
         assert isinstance(reply, ActionResponseWithList)
         results = reply.responses

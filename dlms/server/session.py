@@ -10,13 +10,13 @@ import dataclasses
 from collections import deque
 
 from dlms.acse import Aarq, Rlre, Rlrq, decode_acse
-from dlms.apdu import GeneralBlockTransfer, decode_apdu
+from dlms.apdu import DataNotificationConfirm, GeneralBlockTransfer, decode_apdu
 from dlms.association import KINDS, Association, Kind, Negotiated, Role, State
 from dlms.codec import Record, decode, encode
 from dlms.enums import Conformance, ReleaseResponseReason
-from dlms.errors import DecodeError, DlmsError, RemoteProtocolError
+from dlms.errors import DecodeError, DlmsError, LocalProtocolError, RemoteProtocolError
 from dlms.framing import Peer, PeerLost, PeerReceived, ServerFraming
-from dlms.general_block import BlockTransfer
+from dlms.general_block import BlockTransfer, unacknowledged
 from dlms.limits import MAX_APDU
 from dlms.server.associate import answer
 from dlms.server.device import Device, ServerAssociation
@@ -49,6 +49,18 @@ class Associated:
         services = ShortNameServices if negotiated.context.short_names else Services
         self.services = services(Context(device, self.granted, negotiated), frame_capacity)
 
+    def push(self, apdu: Record, capacity: int) -> list[bytes]:
+        """The APDUs of a notification, each of at most `capacity` octets.  Raises LocalProtocolError."""
+        if KINDS.get(type(apdu)) is not Kind.NOTIFICATION:
+            raise LocalProtocolError(f"{apdu.wire_name()} is nothing that a server sends by itself")
+        data, negotiated = encode(apdu), self.machine.negotiated
+        limit = min(negotiated.max_send or MAX_APDU, capacity)
+        in_blocks = len(data) > limit
+        if in_blocks and Conformance.GENERAL_BLOCK_TRANSFER not in negotiated.conformance:
+            raise LocalProtocolError(f"{apdu.wire_name()} of {len(data)} octets; the client receives {limit}")
+        self.machine.send(apdu)
+        return unacknowledged(data, limit) if in_blocks else [data]
+
     def close(self) -> None:
         """Back to nothing."""
         self.machine.lower_layer_lost()
@@ -67,6 +79,9 @@ class Associated:
         Raises DecodeError for what is none, RemoteProtocolError for what is not allowed now.
         """
         if self.machine.state is not State.OPEN or self.services is None:
+            if data[:1] == DataNotificationConfirm.prefix:
+                self.machine.receive(decode_apdu(data))
+                return []
             raise RemoteProtocolError("there is no association")
         negotiated = self.machine.negotiated
         if len(data) > negotiated.max_receive > 0:
@@ -116,6 +131,19 @@ class Session:
         self._events: deque[Close] = deque()
         self._closing = False
 
+    def push(self, peer: Peer, apdu: Record, now: float) -> None:
+        """Send a notification to a client, in general blocks without acknowledgement where it is too long for one APDU.
+
+        Raises LocalProtocolError for what is no notification, was not negotiated in the association that is open, or is
+        longer than the client or the layer below takes; LinkError when too much waits to be sent already.
+        """
+        device = self.devices.get(peer.physical)
+        if device is None:
+            raise LocalProtocolError(f"no device at {peer}")
+        pieces = self._associated(peer, device).push(apdu, self.framing.push_capacity(peer))
+        for piece in pieces:
+            self.framing.push(peer, piece, now)
+
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes from the medium; one datagram at a time where there are datagrams."""
         self.framing.receive_data(data, now)
@@ -162,15 +190,7 @@ class Session:
         if device is None:
             return []
         device.handle_timeout(now)
-        associated = self._peers.get(peer)
-        if associated is None:
-            granted = device.associations.get((peer.client_sap, peer.server_sap))
-            associated = Associated(granted, self.framing.window)
-            if granted is not None:  # nothing is kept of who can have no association
-                self._peers[peer] = associated
-                if granted.pre_established is not None:
-                    associated.serve(granted.pre_established, device, self.framing.frame_capacity(peer))
-                    associated.machine.opened(granted.pre_established)
+        associated = self._associated(peer, device)
         try:
             if data[:1] in (b"\x60", b"\x62"):
                 return self._acse(associated, decode_acse(data), device, peer)
@@ -181,6 +201,19 @@ class Session:
             return associated.refused(data, Fault.NOT_ALLOWED)
         except DlmsError:
             return associated.refused(data, Fault.OTHER)
+
+    def _associated(self, peer: Peer, device: Device) -> Associated:
+        """What is known of a client; nothing is kept of who can have no association."""
+        if peer in self._peers:
+            return self._peers[peer]
+        granted = device.associations.get((peer.client_sap, peer.server_sap))
+        associated = Associated(granted, self.framing.window)
+        if granted is not None:
+            self._peers[peer] = associated
+            if granted.pre_established is not None:
+                associated.serve(granted.pre_established, device, self.framing.frame_capacity(peer))
+                associated.machine.opened(granted.pre_established)
+        return associated
 
     def _acse(self, associated: Associated, apdu: Record, device: Device, peer: Peer) -> list[bytes]:
         machine = associated.machine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -103,9 +104,9 @@ GOOD, BAD = ActionResult(0), ActionResult(3)
 ASKED: list[Call] = [(ENERGY.reset, 1), (ENERGY.reset, 2)]
 
 
-def answered(*answers: Record, size: int = 0xFFFF) -> list[Any]:
+def answered(*answers: Record, size: int = 0xFFFF, asked: Sequence[Call] = ASKED) -> list[Any]:
     """The outcome where the meter answers so, request by request."""
-    operation = call_many(ASKED, Negotiated(EVERYTHING, size, size))
+    operation = call_many(asked, Negotiated(EVERYTHING, size, size))
     request = next(operation)
     for answer in answers:
         assert any(isinstance(answer, kind) for kind in request.replies)
@@ -141,7 +142,7 @@ def test_answers_that_do_not_belong_to_the_list(answer: Record) -> None:
 
 def test_a_list_in_blocks_that_is_acknowledged_oddly() -> None:
     with pytest.raises(DlmsError, match="does not answer block 1"):
-        answered(ActionResponseNextPblock(0, 2), size=30)
+        answered(ActionResponseNextPblock(0, 2), size=60, asked=[(UNDECLARED, bytes(50))] * 2)
 
 
 def test_requests_of_the_list() -> None:

@@ -122,7 +122,8 @@ def test_all_invoke_ids_unanswered_and_still_there_are_some() -> None:
 
 
 @pytest.mark.parametrize(
-    "operation", [set_value(ENERGY.value, VALUE), call(ENERGY.reset), access([Get(ENERGY.value), Set(ENERGY.value, VALUE)])]
+    "operation",
+    [set_value(ENERGY.value, VALUE), call(ENERGY.reset), access([Get(ENERGY.value), Set(ENERGY.value, VALUE)])],
 )
 def test_what_changes_something_is_never_asked_again(operation: Operation[Any]) -> None:
     bench = lossy()
@@ -192,7 +193,9 @@ def test_what_is_left_of_a_transfer_does_not_hinder_the_next() -> None:
 def test_short_names_have_no_invoke_ids_and_are_not_asked_again() -> None:
     bench = Bench(AssociationRequest(context=ApplicationContext.SN), reliable=False)
     opening = bench.connection.open(bench.now)
-    bench.receive(encode(accepting(Conformance.READ)).replace(b"\x05\x08\x01\x01", b"\x05\x08\x01\x02")[:-2] + b"\xfa\0")
+    bench.receive(
+        encode(accepting(Conformance.READ)).replace(b"\x05\x08\x01\x01", b"\x05\x08\x01\x02")[:-2] + b"\xfa\0"
+    )
     bench.framing.sent.clear()
     ticket = bench.start(ShortNames(opening.result()).object_list())
     for _ in range(4):

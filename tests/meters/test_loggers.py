@@ -90,13 +90,6 @@ def test_columns_that_are_not_neighbours(line: Line) -> None:
     assert [(row[0], row[1][5:7]) for row in line.get(PROFILE.buffer, asked)] == [(3600, b"\x0c\x00"), (3675, b"\x0c\x0f")]
 
 
-def test_a_deviation_in_a_selection_by_range_counts(line: Line) -> None:
-    """Normal time is UTC+1: one o'clock there is noon in London and two in Helsinki."""
-    for start, end in (("12:00:00 +00:00", "12:15:00 +00:00"), ("14:00:00 +02:00", "14:15:00 +02:00")):
-        rows = line.get(PROFILE.buffer, by_range(f"2026-01-14 {start}", f"2026-01-14 {end}"))
-        assert clock_times(rows) == ["13:00", "13:15"]
-
-
 def test_columns_of_a_selection(line: Line) -> None:
     columns = line.get(PROFILE.capture_objects)
     rows = line.get(PROFILE.buffer, by_range("2026-01-14 12:00:00", "2026-01-14 12:15:00", columns[4:6]))

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from dlms.cli.app import app, execute
 from tests.dlms.decode.test_ciphering import BOTH, ENCRYPTED_ONLY, FILE
-from tests.dlms.decode.test_recognise import AARQ, GET, SAMPLES
+from tests.dlms.decode.test_recognise import AARQ, GET, SAMPLES, hdlc
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -68,7 +68,7 @@ def test_keys(key_file: str) -> None:
 
 def test_files(tmp_path: Path) -> None:
     binary, text, line = tmp_path / "capture.bin", tmp_path / "capture.hex", tmp_path / "line.txt"
-    binary.write_bytes(SAMPLES["hdlc"] + SAMPLES["hdlc"])
+    binary.write_bytes(SAMPLES["hdlc"] + hdlc(b"\xe6\xe6\x00" + GET, number=1))
     text.write_text(f"# two messages\n{GET.hex(' ')}\n\n{SAMPLES['wrapper'].hex()}\n")
     line.write_bytes(SAMPLES["iec62056-21"])
     assert len(json.loads(cli("--json", str(binary)).stdout)["value"]) == 2

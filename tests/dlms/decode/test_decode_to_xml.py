@@ -16,7 +16,7 @@ from dlms.decode.xml import from_xml, to_xml
 from hdlc import Address, Frame, Kind
 from tests.dlms.decode.test_ciphering import BOTH, FILE, keys
 from tests.dlms.decode.test_ciphering import GET as CIPHERED_GET
-from tests.dlms.decode.test_recognise import GET, SAMPLES
+from tests.dlms.decode.test_recognise import GET, SAMPLES, hdlc
 
 SIGNING = encode(GeneralSigning(b"", b"", b"", b"", b"", GET, b"\x55" * 64))
 
@@ -38,7 +38,7 @@ BLOCKS = [
     [
         (GET, [GET]),
         (SAMPLES["wrapper"], [GET]),
-        (SAMPLES["hdlc"] * 2, [GET, GET]),
+        (SAMPLES["hdlc"] + hdlc(b"\xe6\xe6\x00" + GET, number=1), [GET, GET]),
         (SAMPLES["mbus"], [GET]),
         (SAMPLES["data"], []),
         (segments(b"\xe6\xe6\x00" + GET), [GET]),
@@ -68,6 +68,13 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out == to_xml(CIPHERED_GET)
     assert execute(["decode", "--xml", BOTH.hex()]) == 0
     assert "<x:glo-get-request>" in capsys.readouterr().out
+
+
+def test_what_is_missing_is_told_beside_the_xml(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["decode", "--xml", BLOCKS[0].hex()]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("<")
+    assert shown.err.startswith("dlms: warning: incomplete: ")
 
 
 def test_what_has_no_xml(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,134 @@
+"""One exchange: the request on the line, and which of the APDUs that arrive answers it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Generic, TypeVar
+
+from dlms import apdu as services
+from dlms.acse import Aarq
+from dlms.codec import Record
+from dlms.enums import AccessResult
+from dlms.errors import DlmsError, LocalProtocolError, OutcomeUnknown, RemoteProtocolError, ServiceRefused
+from dlms.operations import Operation, Request
+
+T = TypeVar("T")
+
+LONG_INVOKE_ID = (1 << 24) - 1
+CONTINUATIONS: tuple[type[Record], ...] = (
+    services.GetRequestNext,
+    services.SetRequestWithDatablock,
+    services.ActionRequestNextPblock,
+    services.ActionRequestWithPblock,
+)
+"""Requests that go on with the invoke-id of the one before."""
+
+BROKEN_TRANSFER = (
+    AccessResult.LONG_GET_ABORTED,
+    AccessResult.NO_LONG_GET_IN_PROGRESS,
+    AccessResult.LONG_SET_ABORTED,
+    AccessResult.NO_LONG_SET_IN_PROGRESS,
+    AccessResult.DATA_BLOCK_NUMBER_INVALID,
+)
+"""What a server says to a block that comes out of order, which may be one that comes twice."""
+
+
+class Ticket(Generic[T]):
+    """One operation under way: `done`, then `result()`."""
+
+    def __init__(self, operation: Operation[T], timeout_s: float) -> None:
+        self.operation = operation
+        self.timeout_s = timeout_s
+        self.done = False
+        self.abandoned = False
+        self._value: T | None = None
+        self._error: DlmsError | None = None
+
+    def result(self) -> T:
+        """What the operation returned.  Raises the error that ended it, or LocalProtocolError while it still runs."""
+        if not self.done:
+            raise LocalProtocolError("the operation is still running")
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]
+
+    def finish(self, value: T | None, error: DlmsError | None = None) -> None:
+        """Set the outcome, once."""
+        if not self.done:
+            self.done, self._value, self._error = True, value, error
+
+
+@dataclasses.dataclass(slots=True)
+class Exchange:
+    """The request on the line: whose it is, how its reply is recognised, until when it is waited for."""
+
+    ticket: Ticket[Any]
+    request: Request
+    invoke_id: int | None
+    deadline: float
+    repeat_at: list[float] = dataclasses.field(default_factory=list)
+    """When it is asked again, the next time last; empty when it is not."""
+    earlier: tuple[int | None, ...] = ()
+    """The invoke-ids of the tries before this one."""
+
+    def answered_by(self, data: bytes, apdu: Record, *, reliable: bool) -> bool:
+        """Whether this is the reply that is waited for: same invoke-id, where there is one, and not to an earlier block."""
+        return self._same_invoke_id(data, apdu) and (reliable or not _outdated(apdu, self.request.apdu))
+
+    def _same_invoke_id(self, data: bytes, apdu: Record) -> bool:
+        if isinstance(apdu, services.ExceptionResponse | services.ConfirmedServiceError):
+            return True
+        if self.invoke_id is None:
+            return isinstance(apdu, self.request.replies)
+        if isinstance(apdu, services.AccessResponse):
+            return apdu.long_invoke_id_and_priority & LONG_INVOKE_ID in (self.invoke_id, *self.earlier)
+        if not apdu.layout or apdu.layout[0][0] != "invoke":
+            return False
+        if isinstance(apdu, services.GetResponseWithDatablock):
+            return data[2] & 0x0F == self.invoke_id  # the server has begun the transfer anew since the earlier tries
+        return data[2] & 0x0F in (self.invoke_id, *self.earlier)
+
+    def reply(self, apdu: Record, *, reliable: bool) -> Record | DlmsError:
+        """What the operation receives: the reply, or the error that it stands for.
+
+        Where APDUs come twice, a refusal that may be that of a copy tells nothing of what changes something.
+        """
+        reply = _reply(apdu, self.request)
+        if reliable or self.request.read_only:
+            return reply
+        if isinstance(reply, ServiceRefused) or _result(reply) in BROKEN_TRANSFER:
+            return OutcomeUnknown(f"nothing tells which request was refused: {apdu}")
+        return reply
+
+
+def repeatable(request: Request, invoke_id: int | None) -> bool:
+    """Whether a second try does no harm, and its answer is told from that to another request."""
+    if isinstance(request.apdu, Aarq):
+        return True  # a server opens the association anew
+    return request.read_only and invoke_id is not None and not isinstance(request.apdu, CONTINUATIONS)
+
+
+def _outdated(apdu: Record, request: Record) -> bool:
+    """Whether this answers an earlier block of the same transfer."""
+    asked, answered = _block_number(request), _block_number(apdu)
+    if asked is None or answered is None:
+        return False
+    return answered < asked + isinstance(request, services.GetRequestNext | services.ActionRequestNextPblock)
+
+
+def _block_number(apdu: Record) -> int | None:
+    block = getattr(apdu, "block", apdu)
+    return getattr(block, "block_number", None)
+
+
+def _result(reply: Record | DlmsError) -> int | None:
+    return getattr(getattr(reply, "response", reply), "result", None)
+
+
+def _reply(apdu: Record, request: Request) -> Record | DlmsError:
+    """The reply, or the error that it stands for."""
+    if isinstance(apdu, services.ExceptionResponse | services.ConfirmedServiceError):
+        return ServiceRefused(str(apdu))
+    if not isinstance(apdu, request.replies):
+        return RemoteProtocolError(f"{apdu.wire_name()} in answer to {request.apdu.wire_name()}")
+    return apdu
