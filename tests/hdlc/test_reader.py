@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 import tracemalloc
 from itertools import pairwise
@@ -235,21 +236,28 @@ def test_time_grows_with_the_input_only(pattern: bytes) -> None:
     assert large < 24 * small + 0.1
 
 
-@pytest.mark.parametrize("pattern", HOSTILE.values(), ids=HOSTILE.keys())
-def test_memory_stays_at_one_frame(pattern: bytes) -> None:
+def memory(pattern: bytes) -> tuple[int, int]:
+    """(octets held at the end, most octets held) while a reader takes 32 kB of `pattern`."""
     reader = FrameReader()
     piece = pattern * (4096 // len(pattern))
+    gc.collect()
     tracemalloc.start()
     try:
         for _ in range(8):
             reader.feed(piece)
             while reader.next_item() is not None:
                 pass
-        current, peak = tracemalloc.get_traced_memory()
+        return tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert current < 30_000
-    assert peak < 60_000
+
+
+@pytest.mark.parametrize("pattern", HOSTILE.values(), ids=HOSTILE.keys())
+def test_memory_stays_at_one_frame(pattern: bytes) -> None:
+    """The least of three: what other threads of the process allocate meanwhile is counted too."""
+    measured = [memory(pattern) for _ in range(3)]
+    assert min(current for current, _ in measured) < 30_000
+    assert min(peak for _, peak in measured) < 60_000
 
 
 def test_ten_megabytes() -> None:
