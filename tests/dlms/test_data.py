@@ -279,15 +279,17 @@ def test_dont_care_is_one() -> None:
 )
 def test_lengths_that_lie(text: str) -> None:
     raw = bytes.fromhex(text)
-    tracemalloc.start()
-    try:
-        with pytest.raises(DecodeError) as caught:
-            decode(raw)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert caught.value.offset is not None
-    assert peak < 100_000
+    peaks = []
+    for _ in range(3):  # the least counts: other threads of the process allocate too
+        tracemalloc.start()
+        try:
+            with pytest.raises(DecodeError) as caught:
+                decode(raw)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+        assert caught.value.offset is not None
+    assert min(peaks) < 100_000
 
 
 @pytest.mark.parametrize("head", [b"\x01\x01", b"\x02\x01", b"\x02\x02\x00"])
