@@ -229,7 +229,11 @@ class _Associate(BerRecord):
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        fields: dict[str, Any] = {**value, "mechanism_name": value.get("mechanism_oid"), "application_context_name": None}
+        fields: dict[str, Any] = {
+            **value,
+            "mechanism_name": value.get("mechanism_oid"),
+            "application_context_name": None,
+        }
         source, code = value.get("diagnostic_source"), value.get("diagnostic")
         fields["diagnostic"] = None if source is None or code is None else Diagnostic(source, code)
         made = super().from_json(fields)

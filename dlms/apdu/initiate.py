@@ -16,6 +16,7 @@ def vaa_name(context: ApplicationContext) -> int:
     """The VAA name of an association: with short names it is the base name of the current association."""
     return VAA_NAME_SN if context.short_names else VAA_NAME_LN
 
+
 _QUALITY = Annotated[int | None, Optional(Fixed("b"))]
 
 

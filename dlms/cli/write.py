@@ -100,7 +100,8 @@ def clock(
     access: Access,
     endpoint: ENDPOINT,
     set_to: Annotated[
-        str | None, typer.Option("--set", help="now (this machine's local time), or a time such as 2026-11-23T06:15:00.")
+        str | None,
+        typer.Option("--set", help="now (this machine's local time), or a time such as 2026-11-23T06:15:00."),
     ] = None,
     code: Annotated[str | None, typer.Option(help="Code of the clock, when it is not the usual one.")] = None,
     as_json: AS_JSON = JSON_OFF,

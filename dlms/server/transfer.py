@@ -36,7 +36,9 @@ class Selected:
     With `whole_rows` a piece ends with a row, unless a single row is larger than the piece.
     """
 
-    def __init__(self, rows: Rows, indices: Sequence[int], columns: Sequence[int] | None, whole_rows: bool = False) -> None:
+    def __init__(
+        self, rows: Rows, indices: Sequence[int], columns: Sequence[int] | None, whole_rows: bool = False
+    ) -> None:
         self._rows, self._indices, self._columns, self._whole = rows, indices, columns, whole_rows
         self._next = 0
         self._pieces: list[bytes] = [b"\x01" + encode_length(len(indices))]

@@ -67,7 +67,11 @@ def test_the_first_turn_is_one_block_until_the_window_is_known() -> None:
     acknowledgement = receiver.receive(block(first[0]))
     assert block(acknowledgement[0]).window == 3
     second = sender.receive(block(acknowledgement[0]))
-    assert [(block(piece).block_number, block(piece).streaming) for piece in second] == [(2, True), (3, True), (4, False)]
+    assert [(block(piece).block_number, block(piece).streaming) for piece in second] == [
+        (2, True),
+        (3, True),
+        (4, False),
+    ]
 
 
 def test_a_repeated_block_is_taken_once() -> None:

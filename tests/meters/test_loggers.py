@@ -87,7 +87,10 @@ def test_selection_by_range_includes_both_ends(line: Line) -> None:
 def test_columns_that_are_not_neighbours(line: Line) -> None:
     columns = line.get(PROFILE.capture_objects)
     asked = by_range("2026-01-14 12:00:00", "2026-01-14 12:15:00", [columns[4], columns[0]])
-    assert [(row[0], row[1][5:7]) for row in line.get(PROFILE.buffer, asked)] == [(3600, b"\x0c\x00"), (3675, b"\x0c\x0f")]
+    assert [(row[0], row[1][5:7]) for row in line.get(PROFILE.buffer, asked)] == [
+        (3600, b"\x0c\x00"),
+        (3675, b"\x0c\x0f"),
+    ]
 
 
 def test_columns_of_a_selection(line: Line) -> None:
