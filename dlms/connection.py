@@ -34,6 +34,7 @@ from dlms.errors import (
     LinkError,
     LocalProtocolError,
     OutcomeUnknown,
+    RemoteProtocolError,
 )
 from dlms.exchange import CONTINUATIONS, LONG_INVOKE_ID, Exchange, repeatable
 from dlms.exchange import Ticket as Ticket
@@ -384,10 +385,14 @@ class Connection:
     def _unblocked(self, data: bytes, now: float) -> bytes | None:
         """The APDU, or the one that this block completes; None when more blocks must come."""
         if data[:1] != services.GeneralBlockTransfer.prefix:
+            if len(data) > self.negotiated.max_receive > 0 and data[:1] not in NOTIFICATION_TAGS:
+                raise RemoteProtocolError(f"{len(data)} octets; {self.negotiated.max_receive} were agreed")
             return data
         block = decode(services.GeneralBlockTransfer, data)
         if not block.window and (block.streaming or block.last_block):
             return self._pushed_whole(block)
+        if Conformance.GENERAL_BLOCK_TRANSFER not in self.negotiated.conformance:
+            raise RemoteProtocolError("a general block, which was not negotiated")
         before = self._blocks.received
         for piece in self._blocks.receive(block):
             self.framing.send(piece, now)

@@ -19,11 +19,10 @@ import dataclasses
 from dlms.apdu.block_transfer import GeneralBlockTransfer
 from dlms.codec import encode
 from dlms.errors import LocalProtocolError, RemoteProtocolError
-from dlms.limits import MAX_TRANSFER
+from dlms.limits import MAX_BLOCKS, MAX_TRANSFER
 
 LAST, STREAMING = 0x80, 0x40
 MAX_WINDOW = 63
-MAX_BLOCKS = 0xFFFF
 HEADER = 9
 """Octets around the data of one block: tag, control, two numbers, length of up to three octets."""
 

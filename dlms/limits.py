@@ -17,6 +17,9 @@ MAX_APDU = 65_535
 MAX_TRANSFER = 16 * 1024 * 1024
 """One value that arrives in blocks, reassembled."""
 
+MAX_BLOCKS = 65_535
+"""Blocks of one such value."""
+
 MAX_LIST = 64
 """Attributes or methods in one with-list service that a server answers."""
 

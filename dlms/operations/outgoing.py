@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dlms.apdu.attribute import DataBlock
 from dlms.association import Negotiated
 from dlms.codec import Record, encode
-from dlms.errors import LocalProtocolError, RemoteProtocolError
+from dlms.errors import LocalProtocolError, OutcomeUnknown, RemoteProtocolError
 from dlms.limits import MAX_APDU, MAX_TRANSFER
 from dlms.operations import Operation, Request
 
@@ -67,7 +67,34 @@ def exchange_blocks(
         reply = yield Request(request, replies, read_only)
         answered = acknowledged(reply)
         if answered is None:
+            _check_final(reply, number, last)
             return reply
         if last or answered != number:
             raise RemoteProtocolError(f"{reply.wire_name()} does not answer block {number}")
         make = further
+
+
+def _check_final(reply: Record, number: int, last: bool) -> None:
+    """A final answer belongs to the block that was sent, and before the last block it can only be a refusal.
+
+    Raises OutcomeUnknown otherwise: what the peer did with the part that it has is not known.
+    """
+    if getattr(reply, "block_number", number) != number:
+        raise OutcomeUnknown(f"{reply.wire_name()} answers another block than {number}")
+    if not last and not _refuses(reply):
+        raise OutcomeUnknown(f"{reply.wire_name()} after block {number}, which was not the last")
+
+
+def _refuses(reply: Record) -> bool:
+    """Whether a final answer says no, to all of a list."""
+    results = getattr(reply, "results", None)
+    if results is not None:
+        return all(_code(one) for one in results)
+    return bool(_code(getattr(reply, "response", reply)))
+
+
+def _code(outcome: object) -> int:
+    """The result code of an outcome, in whichever form a service writes it; 0 is success."""
+    if isinstance(outcome, int):
+        return outcome
+    return int(getattr(outcome, "data_access_result", 0) or getattr(outcome, "result", 0))

@@ -16,7 +16,7 @@ from dlms.apdu.get import (
 from dlms.codec import Record, Refusal
 from dlms.errors import AccessError, DecodeError, RemoteProtocolError
 from dlms.interface import AttributeRef
-from dlms.limits import MAX_TRANSFER
+from dlms.limits import MAX_BLOCKS, MAX_TRANSFER
 from dlms.operations import Operation, Request
 
 
@@ -68,8 +68,8 @@ def blocks(reply: Record, ref: object) -> Operation[bytes]:
         if not octets and not block.last_block:
             raise RemoteProtocolError(f"block {number} of {ref} is empty")
         value += octets
-        if len(value) > MAX_TRANSFER:
-            raise RemoteProtocolError(f"{ref} is longer than {MAX_TRANSFER} octets")
+        if len(value) > MAX_TRANSFER or number > MAX_BLOCKS:
+            raise RemoteProtocolError(f"{ref} is longer than {MAX_TRANSFER} octets or {MAX_BLOCKS} blocks")
         if block.last_block:
             break
         reply = yield Request(GetRequestNext(0, number), (GetResponseWithDatablock, GetResponseNormal))

@@ -11,7 +11,7 @@ from dlms.errors import AccessError
 from dlms.limits import MAX_TRANSFER
 from dlms.server.transfer import Payload
 
-_INVOKE_ID = 0x0F
+INVOKE_ID = 0x0F
 _AROUND = 9
 """Octets of an APDU with a block, without the length and the data: tag, choice, invoke, last, number, result choice."""
 _LENGTHS = ((1, 0x7F), (2, 0xFF), (3, 0xFFFF))
@@ -99,7 +99,7 @@ class Incoming(Generic[T]):
     def begin(self, request: T, invoke: int = 0) -> Whole[T] | None:
         """Take the first block.  None when more must come.  Raises AccessError."""
         self.stop()
-        self._first, self._invoke = request, invoke & _INVOKE_ID
+        self._first, self._invoke = request, invoke & INVOKE_ID
         return self._add(request, request.block)
 
     def follow(self, block: DataBlock, invoke: int = 0) -> Whole[T] | None:
@@ -107,7 +107,7 @@ class Incoming(Generic[T]):
 
         One with another invoke-id belongs to another request: a datagram that came late must not mix two values.
         """
-        if self._first is None or invoke & _INVOKE_ID != self._invoke:
+        if self._first is None or invoke & INVOKE_ID != self._invoke:
             self.stop()
             raise AccessError(AccessResult.NO_LONG_SET_IN_PROGRESS)
         return self._add(self._first, block)

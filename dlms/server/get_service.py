@@ -18,7 +18,7 @@ from dlms.enums import AccessResult, Conformance
 from dlms.errors import AccessError
 from dlms.limits import MAX_LIST, MAX_TRANSFER
 from dlms.quirks import Quirk
-from dlms.server.blocks import Outgoing, room
+from dlms.server.blocks import INVOKE_ID, Outgoing, room
 from dlms.server.reach import Reach
 from dlms.server.transfer import Encoded, Payload
 
@@ -34,6 +34,7 @@ class GetService:
         long_length = Quirk.LONG_BLOCK_LENGTH in reach.context.device.quirks and room(limit, long_length=True) > 0
         self._room = room(limit, long_length=long_length)
         self._outgoing = Outgoing()
+        self._invoke_id = 0
 
     def stop(self) -> None:
         """End the long answer that is under way."""
@@ -64,7 +65,9 @@ class GetService:
         return self._begin(request.invoke, Encoded(bytes(encoded)))
 
     def next(self, request: GetRequestNext) -> Record:
-        """The next block, when the number is that of the last one; else the transfer ends."""
+        """The next block, when the number is that of the last one and the request the same; else the transfer ends."""
+        if request.invoke & INVOKE_ID != self._invoke_id:
+            self.stop()
         try:
             block = self._outgoing.follow(request.block_number, self._room)
         except AccessError as refusal:
@@ -76,6 +79,7 @@ class GetService:
         if Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ not in self._reach.context.negotiated.conformance:
             return GetResponseNormal(invoke, Refusal(int(AccessResult.DATA_BLOCK_UNAVAILABLE)))
         try:
+            self._invoke_id = invoke & INVOKE_ID
             return _response(invoke, self._outgoing.begin(payload, self._room))
         except AccessError as refusal:
             return GetResponseNormal(invoke, Refusal(refusal.result))
