@@ -14,6 +14,8 @@ RATES = (
     Case("HDLC decode", "frames", (0x30, m.INFO), target=10, note="I frame, 128 octets of information, HCS and FCS"),
     Case("HDLC encode", "frames", m.SENT_FRAME, target=10, note="the same"),
     Case("GET-response decode", "messages", m.GET_VALUE, target=4, note="double-long-unsigned"),
+    Case("GET-response with list", "messages", m.LIST_VALUES, note="32 of double-long-unsigned"),
+    Case("SET-request encode", "messages", m.SET_REQUEST, note="an octet-string of 4096 octets"),
     Case("profile to rows", "rows", m.VALUES, target=12, count=m.ROWS, note="1000 rows of 46 octets"),
     Case("profile to columns", "rows", m.VALUES, target=60, count=m.ROWS, note="numpy; the peers give rows"),
     Case("profile encode", "rows", m.PROFILE, count=m.ROWS, note="from plain values by a template"),

@@ -26,6 +26,7 @@ _COLUMNS = np.dtype(
 )
 _NATIVE = tuple(zip("abcdefgh", ("u1", "u2", "u4", "i1", "u4", "u4", "u4", "u4"), strict=True))
 _GET = struct.Struct(">4xI")
+_LIST, _SET = struct.Struct(">" + "xxI" * len(m.LIST_VALUES)), struct.Struct("5s6s6s")
 _AARE = struct.Struct(">17xB17xIH")
 _AARQ = struct.Struct(">30s8s12sIH")
 _FRAME = struct.Struct(">BHBBBH128sHB")
@@ -78,6 +79,10 @@ FLOOR = {
     "HDLC decode": Contestant(_decode_frame, _frame_view),
     "HDLC encode": Contestant(_encode_frame),
     "GET-response decode": Contestant(lambda: _GET.unpack_from(m.GET_RESPONSE, 1)[0]),
+    "GET-response with list": Contestant(lambda: _LIST.unpack_from(m.GET_LIST_RESPONSE, 4), list),
+    "SET-request encode": Contestant(
+        lambda: _SET.pack(m.SET_REQUEST[:5], m.SET_NAME, m.SET_REQUEST[11:17]) + m.LONG_VALUE
+    ),
     "profile to rows": Contestant(lambda: list(_ROW.iter_unpack(m.PROFILE[m.PROFILE_ROWS_AT :]))),
     "profile to columns": Contestant(_columns, _rows_of),
     "profile encode": Contestant(_encode_profile),

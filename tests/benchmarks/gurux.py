@@ -6,15 +6,17 @@ from typing import Any
 
 from gurux_dlms import GXByteBuffer, GXDLMSClient, GXReplyData
 from gurux_dlms._GXAPDU import _GXAPDU
-from gurux_dlms.enums import Authentication, Conformance, DataType, InterfaceType
+from gurux_dlms.enums import Authentication, Command, Conformance, DataType, InterfaceType, ObjectType
 from gurux_dlms.GXArray import GXArray
 from gurux_dlms.GXDLMS import GXDLMS
+from gurux_dlms.GXDLMSLNParameters import GXDLMSLNParameters
 from gurux_dlms.GXInt8 import GXInt8
 from gurux_dlms.GXStructure import GXStructure
 from gurux_dlms.GXUInt16 import GXUInt16
 from gurux_dlms.GXUInt32 import GXUInt32
 from gurux_dlms.internal._GXCommon import _GXCommon
 from gurux_dlms.secure import GXDLMSSecureClient
+from gurux_dlms.SetRequestType import SetRequestType
 
 from tests.benchmarks import messages as m
 from tests.benchmarks.case import Contestant
@@ -102,12 +104,30 @@ def _octets(buffer: Any) -> bytes:
     return bytes(buffer.array())
 
 
+def _plain_list(values: Any) -> list[int]:
+    return list(map(int, values))
+
+
+def _set_request() -> Any:
+    attribute, value, out = GXByteBuffer(), GXByteBuffer(), GXByteBuffer()
+    attribute.setUInt16(ObjectType.DATA)
+    attribute.set(m.SET_NAME)
+    attribute.setUInt8(2)
+    attribute.setUInt8(0)
+    _GXCommon.setData(_SETTINGS, value, DataType.OCTET_STRING, m.LONG_VALUE)
+    request = GXDLMSLNParameters(_SETTINGS, 0, Command.SET_REQUEST, SetRequestType.NORMAL, attribute, value, 0xFF)
+    GXDLMS.getLNPdu(request, out)
+    return out
+
+
 _rows = Contestant(lambda: GXDLMSClient.getValue(GXByteBuffer(m.PROFILE), False), _plain_rows)
 
 TABLE = {
     "HDLC decode": Contestant(_decode_frame, _frame_view),
     "HDLC encode": Contestant(lambda: GXDLMS.getHdlcFrame(_SETTINGS, 0x10, GXByteBuffer(m.INFO)), bytes),
     "GET-response decode": Contestant(lambda: _reply(m.GET_RESPONSE)),
+    "GET-response with list": Contestant(lambda: _reply(m.GET_LIST_RESPONSE), _plain_list),
+    "SET-request encode": Contestant(_set_request, lambda out: _octets(out).removeprefix(b"\xe6\xe6\x00")),
     "profile to rows": _rows,
     "profile to columns": _rows,
     "profile encode": Contestant(_encode_rows, _octets),

@@ -38,6 +38,14 @@ SENT_FRAME = _frame(SERVER, CLIENT, 0x10)
 
 GET_RESPONSE = bytes.fromhex("c401c10006000004d2")
 GET_VALUE = 1234
+LIST_VALUES = list(range(1000, 1032))
+GET_LIST_RESPONSE = b"\xc4\x03\xc1\x20" + b"".join(struct.pack(">BBI", 0, 6, value) for value in LIST_VALUES)
+
+INVOKE = 0xC1
+SET_NAME = bytes((0, 0, 96, 1, 10, 255))
+LONG_VALUE = bytes(range(256)) * 16
+SET_REQUEST = b"\xc1\x01\xc1\x00\x01" + SET_NAME + b"\x02\x00\x09\x82\x10\x00" + LONG_VALUE
+"""Set-request-normal of attribute 2 of a Data object, 0.0.96.1.10.255, with 4096 octets."""
 
 
 def row_values(number: int) -> tuple[bytes, int, int, int, int, int, int, int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dlms.acse import Aare, Aarq, context_oid, decode_acse, mechanism_oid
-from dlms.apdu import GeneralGloCiphering, ServiceCiphered, decode_apdu
+from dlms.apdu import GeneralGloCiphering, ServiceCiphered, SetRequestNormal, decode_apdu
+from dlms.apdu.attribute import CosemAttributeDescriptor
 from dlms.apdu.initiate import InitiateRequest, InitiateResponse
 from dlms.codec import encode
 from dlms.columns import Columns, decode_columns
@@ -77,10 +78,17 @@ def _columns_view(columns: Columns) -> list[tuple[Any, ...]]:
     return list(zip(map(bytes, clocks), *numbers, strict=True))
 
 
+def _set_request() -> bytes:
+    attribute = CosemAttributeDescriptor(1, m.SET_NAME, 2)
+    return encode(SetRequestNormal(m.INVOKE, attribute, None, m.LONG_VALUE))
+
+
 OURS = {
     "HDLC decode": Contestant(lambda: decode_frame(_BODY), lambda frame: (frame.control, frame.info)),
     "HDLC encode": Contestant(lambda: Frame(Kind.I, _SERVER, _CLIENT, m.INFO).encode()),
     "GET-response decode": Contestant(lambda: getattr(decode_apdu(m.GET_RESPONSE), "result")),  # noqa: B009
+    "GET-response with list": Contestant(lambda: getattr(decode_apdu(m.GET_LIST_RESPONSE), "results")),  # noqa: B009
+    "SET-request encode": Contestant(_set_request),
     "profile to rows": Contestant(lambda: decode_rows(m.PROFILE), lambda rows: rows.rows),
     "profile to columns": Contestant(lambda: decode_columns(m.PROFILE), _columns_view),
     "profile encode": Contestant(lambda: b"\x01\x82\x03\xe8" + _TEMPLATE.encode(_PLAIN_ROWS)),

@@ -31,7 +31,7 @@ def test_all_results_are_still_correct() -> None:
     results = [measure(case, tables, QUICK) for case in RATES]
     text = table(results, list(PEERS), verdicts=False)
     assert len(text.splitlines()) == len(RATES) + 2
-    assert text.count("not offered") == 1, "dlms-cosem does not know glo-get-response"
+    assert text.count("not offered") == 2, "dlms-cosem has neither glo-get-response nor long octet-strings"
     assert all(entry["to_best_peer"] > 0 for entry in json.loads(json.dumps(as_json(results))))
 
 

@@ -1,4 +1,4 @@
-"""Captures and published exchanges kept beside the checkout, in `../shared/vectors`; their bytes are not in the repository."""
+"""Captures and published exchanges kept beside the checkout; their bytes are not in the repository."""
 
 from __future__ import annotations
 

@@ -15,12 +15,7 @@ from hypothesis import strategies as st
 from dlms.errors import LocalProtocolError, SecurityError
 from dlms.security import points, signing_request
 from dlms.security.certificates import MAX_CERTIFICATE, Purpose, check_authority, check_device, read
-from dlms.security.subject import (
-    HARDWARE_MODULE_NAME,
-    CertificateError,
-    hardware_module_name,
-    system_title_of,
-)
+from dlms.security.subject import HARDWARE_MODULE_NAME, CertificateError, hardware_module_name, system_title_of
 from dlms.security.suite import SUITE_0, SUITE_1, SUITE_2
 from dlms.security.trust import MAX_CHAIN, CertificateStore
 from tests.dlms.security.certificate_forge import (
