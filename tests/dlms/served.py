@@ -36,13 +36,13 @@ def served(url: str, of: Device | None = None) -> Iterator[str]:
 
 
 class Script:
-    """A meter on a line in memory that says what it is told: one answer for each APDU, None for silence.
+    """A meter on a line in memory that says what it is told: one answer for each APDU, None for silence, then `pushes`.
 
     `heard` are the APDUs of the client; `hung_up` is set when it has gone.
     """
 
-    def __init__(self, answers: Iterable[bytes | None]) -> None:
-        self.answers, self.heard = answers, queue.Queue[bytes]()
+    def __init__(self, answers: Iterable[bytes | None], pushes: Iterable[bytes] = ()) -> None:
+        self.answers, self.pushes, self.heard = answers, pushes, queue.Queue[bytes]()
         self.hung_up = threading.Event()
 
     def serve(self, medium: Medium) -> None:
@@ -51,6 +51,8 @@ class Script:
                 self.heard.put(medium.receive(None)[HEADER.size :])
                 if answer is not None:
                     medium.send(wrap(SERVER, 16, answer))
+            for push in self.pushes:
+                medium.send(wrap(SERVER, 16, push))
             while True:
                 self.heard.put(medium.receive(None)[HEADER.size :])
         finally:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlms.acse import Aare, Diagnostic
-from dlms.apdu import DataNotification, GetRequestWithList, GetResponseNormal, GetResponseWithDatablock
+from dlms.apdu import (
+    DataNotification,
+    GetRequestNormal,
+    GetRequestWithList,
+    GetResponseNormal,
+    GetResponseWithDatablock,
+)
 from dlms.apdu.attribute import ResultBlock
 from dlms.client import Client, connect
 from dlms.codec import Refusal, encode
@@ -29,7 +36,7 @@ from dlms.errors import (
 from dlms.ic import Register
 from dlms.operations.associate import LN_CONFORMANCE
 from dlms.operations.profiles import Entries
-from dlms.trace import Trace
+from dlms.trace import Trace, to_logging
 from tests.dlms.bench import accepting
 from tests.dlms.served import Script, memory_name, served
 from tests.dlms.server.devices import (
@@ -250,8 +257,8 @@ def meter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Client]]:
     monkeypatch.setattr("dlms.client.CLOSE_TIMEOUT_S", SOON_S)
     opened = []
 
-    def make(*answers: bytes | None, **keywords: Any) -> Client:
-        script = Script((ACCEPT, *answers))
+    def make(*answers: bytes | None, pushes: Iterable[bytes] = (), **keywords: Any) -> Client:
+        script = Script((ACCEPT, *answers), pushes)
         listening = script.listening()
         client = connect(listening.__enter__(), **{"timeout_s": SOON_S, **keywords})
         opened.append((client, listening))
@@ -332,6 +339,20 @@ def test_notifications_are_kept_and_counted(meter: Callable[..., Client], monkey
     assert client.lost_notifications == 2
 
 
+def test_waiting_for_notifications(meter: Callable[..., Client]) -> None:
+    sent = [DataNotification(number, b"", Unsigned(number)) for number in (1, 2)]
+    client = meter(pushes=map(encode, sent))
+    assert [client.wait_for_notification(5), client.wait_for_notification(5)] == sent
+    assert client.wait_for_notification(SOON_S) is None
+
+
+def test_the_line_is_lost_while_waiting_for_a_notification(meter: Callable[..., Client]) -> None:
+    client = meter()
+    client._medium.close()
+    with pytest.raises(LinkError):
+        client.wait_for_notification(5)
+
+
 @pytest.mark.parametrize(
     "scaler",
     [
@@ -403,6 +424,15 @@ def test_the_password_is_in_no_trace_and_no_repr(url: str) -> None:
     shown = "\n".join(lines)
     assert b"12345".hex() not in shown
     assert "8005**********" in shown
+
+
+def test_a_trace_goes_to_logging(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "meter")
+    with served(memory_name()) as where, connect(where, trace=to_logging(logging.getLogger("meter"))) as client:
+        client.get(ENERGY.value)
+    assert ">> " + GetRequestNormal.wire_name() in caplog.messages
+    to_logging(logging.getLogger("meter"), (b"\x12\x34",)).sent(b"\x00\x12\x34")
+    assert caplog.messages[-1] == "> 00****"
 
 
 def test_progress_counts_octets() -> None:
