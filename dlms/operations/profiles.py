@@ -17,7 +17,7 @@ from dlms.ic import Clock, ProfileGeneric
 from dlms.ic.measurement import BY_ENTRY, BY_RANGE, CAPTURE_OBJECT
 from dlms.interface import AttributeRef
 from dlms.operations import Operation
-from dlms.operations.read import get, get_encoded
+from dlms.operations.read import get
 from dlms.values import DoubleLongUnsigned, LongUnsigned
 from obis import Obis
 
@@ -93,16 +93,6 @@ def octets(moment: Moment) -> bytes:
     if len(raw) != 12:
         raise LocalProtocolError(f"a date-time of {len(raw)} octets, 12 wanted")
     return raw
-
-
-def read_range(profile: ProfileGeneric, clock: Column, start: Moment, end: Moment) -> Operation[bytes]:
-    """The encoded buffer between two times."""
-    return get_encoded(profile.buffer, by_range(clock, start, end))
-
-
-def read_entries(profile: ProfileGeneric, entries: Entries) -> Operation[bytes]:
-    """The encoded buffer between two row numbers."""
-    return get_encoded(profile.buffer, by_entry(entries))
 
 
 def clock_column(found: list[Column], profile: ProfileGeneric) -> Column:

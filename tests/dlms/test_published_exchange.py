@@ -125,7 +125,7 @@ def test_lls_association_reads_the_load_profile() -> None:
     assert Conformance.SELECTIVE_ACCESS in negotiated.conformance
     clock = Column(Clock.class_id, Obis("0.1.1.0.0.255"), 2, 0)
     start, end = bytes.fromhex("07dd0a19ff00000000800080"), bytes.fromhex("07dd0a1aff00000000800080")
-    operation = profiles.read_range(ProfileGeneric("1.1.99.1.0.255"), clock, start, end)
+    operation = read.get_encoded(ProfileGeneric("1.1.99.1.0.255").buffer, profiles.by_range(clock, start, end))
     rows = decode_rows(meter.run(connection.start(operation, meter.now))).rows
     assert len(rows) == 59
     assert rows[0][1:] == (0, 0x0500, 1, 3, 0, 0, 1)
