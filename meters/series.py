@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from meters.dataset import write_whole
 from meters.engine.block import Block
 from meters.engine.commands import LogName
 from meters.engine.energy import Doubles
@@ -268,10 +269,7 @@ class CheckpointFiles:
 
     def save(self, first: int, state: bytes) -> None:
         """See `engine.Checkpoints`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        fresh = self._path(first).with_suffix(".new")
-        fresh.write_bytes(state)
-        fresh.replace(self._path(first))
+        write_whole(self._path(first), state)
 
     def _path(self, first: int) -> Path:
         return self.folder / f"shard-{first}.state"

@@ -54,6 +54,7 @@ def test_coherent_power_equals_the_sums_over_harmonics(seed):
     assert np.allclose(power.active_1_w, complex_1.real, rtol=0, atol=1e-9 * abs(complex_1))
     assert np.allclose(power.apparent_va, rms[0] * rms[1])
     assert np.allclose(power.voltage_thd, np.sqrt(rms[0] ** 2 - abs(u[1]) ** 2) / abs(u[1]))
+    assert np.allclose(power.current_thd, np.sqrt(rms[1] ** 2 - abs(i[1]) ** 2) / abs(i[1]))
     assert np.allclose(power.apparent_va**2, power.active_w**2 + power.nonactive_var**2)
     sn = power.current_distortion_var**2 + power.voltage_distortion_var**2 + power.harmonic_apparent_va**2
     assert np.allclose(power.nonfundamental_va**2, sn, rtol=1e-6)
