@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import functools
 import hmac
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -157,3 +158,19 @@ class KeySet:
                 f"the {name} key has {len(key)} octets; security suite {suite.id} wants {suite.key_length}"
             )
         return key
+
+
+class Phase(enum.StrEnum):
+    """How far a new key has come; what each phase means, and what may follow, is said in `dlms.security.rotation`."""
+
+    AGREEING = "agreeing"
+    STORED = "stored"
+    SENT = "sent"
+    PROVEN = "proven"
+
+
+class NextKey(NamedTuple):
+    """The key that takes the place of an active one; while it is being agreed on, our ephemeral private key."""
+
+    key: Secret
+    phase: Phase

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol, Self
 
 from dlms.security import protection, wrap
 from dlms.security.keys import KeyLike, KeyMaterialError, KeySet, Secret, secret_or_none
 from dlms.security.protection import Compression, Unprotected
 from dlms.security.suite import SUITE_0, SecurityControl, SecuritySuite
 
+if TYPE_CHECKING:
+    from dlms.security.certificates import Purpose
+    from dlms.security.peers import Peers
+
 COUNTER_PURPOSE = b"invocation counter"
 """What a fingerprint is made for when it names a counter."""
 
 
 class KeyProvider(Protocol):
-    """The operations that need a key of one peer.  A provider never gives a global key away.
+    """The operations that need a key of one peer.  A provider never gives a global or a private key away.
 
-    Errors are those of `protect`, `unprotect`, `wrap`, `signature.sign` and `agreement.agree`.
+    Errors are those of `protect`, `unprotect`, `wrap`, `signature.sign`, `agreement.agree` and `Peers`.
     """
 
     @property
@@ -65,6 +70,18 @@ class KeyProvider(Protocol):
         """An encryption key from the static agreement key and the peer's point: `agreement.agree`."""
         ...
 
+    def certificate(self, purpose: Purpose) -> bytes | None:
+        """Our own certificate for a purpose, DER, to be given to the peer; None when there is none."""
+        ...
+
+    def peer_key(self, system_title: bytes, purpose: Purpose) -> bytes:
+        """x || y of a party's static key, certified or trusted.  Raises SecurityError when there is none."""
+        ...
+
+    def verify(self, system_title: bytes, signature: bytes, data: bytes) -> None:
+        """Raises SecurityError unless r || s is the signature of `data` by the party with this system title."""
+        ...
+
     def with_dedicated(self, key: Secret) -> Self:
         """The same keys and a dedicated key: for one association."""
         ...
@@ -74,6 +91,7 @@ class MemoryKeyProvider:
     """Keys in the memory of this process.
 
     `signing_key` and `agreement_key` are private keys as big-endian numbers in the width of the suite's curve.
+    `certificates` are our own, DER, by purpose in lower case; `peers` knows the public keys of the others.
     """
 
     def __init__(
@@ -83,9 +101,12 @@ class MemoryKeyProvider:
         *,
         signing_key: KeyLike | None = None,
         agreement_key: KeyLike | None = None,
+        certificates: Mapping[str, bytes] | None = None,
+        peers: Peers | None = None,
         compression: Compression | None = None,
     ) -> None:
         self._keys, self._suite, self._compression = keys, suite, compression
+        self._certificates, self._peers = dict(certificates or {}), peers
         self._signing_key, self._agreement_key = secret_or_none(signing_key), secret_or_none(agreement_key)
 
     def __repr__(self) -> str:
@@ -154,6 +175,23 @@ class MemoryKeyProvider:
         own = points.private_key(_known("agreement", self._agreement_key), self._suite)
         return agreement.agree(own, peer, self._suite, party_u_title, party_v_title, transaction_id=transaction_id)
 
+    def certificate(self, purpose: Purpose) -> bytes | None:
+        """Our own certificate for a purpose, DER, None when there is none."""
+        return self._certificates.get(purpose.name.lower())
+
+    def peer_key(self, system_title: bytes, purpose: Purpose) -> bytes:
+        """x || y of a party's static key.  Raises SecurityError, KeyMaterialError when no public keys are held."""
+        return self._known_peers().key(system_title, purpose, self._suite)
+
+    def verify(self, system_title: bytes, signature: bytes, data: bytes) -> None:
+        """Raises SecurityError unless it is this party's signature, KeyMaterialError when no public keys are held."""
+        self._known_peers().verify(system_title, self._suite, signature, data)
+
+    def _known_peers(self) -> Peers:
+        if self._peers is None:
+            raise KeyMaterialError("no public keys of other parties are known")
+        return self._peers
+
     def with_dedicated(self, key: Secret) -> MemoryKeyProvider:
         """The same keys and a dedicated key."""
         return MemoryKeyProvider(
@@ -161,6 +199,8 @@ class MemoryKeyProvider:
             self._suite,
             signing_key=self._signing_key,
             agreement_key=self._agreement_key,
+            certificates=self._certificates,
+            peers=self._peers,
             compression=self._compression,
         )
 

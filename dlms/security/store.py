@@ -6,10 +6,12 @@ The one module of the package that touches files.
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import secrets
 import sqlite3
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import Any, Self
 from dlms.errors import LocalProtocolError
 from dlms.security.counters import CounterName, Direction, MemoryCounterStore
 
-MAX_PRIVATE_FILE = 1 << 20
+MAX_PRIVATE_FILE = 1 << 24
 """Octets of the longest private file that is read."""
 
 _SCHEMA = """
@@ -224,19 +226,74 @@ def write_private(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             _write_through(file.fileno(), content)
+        _sync_folder(path)
     except OSError as fault:
         raise PrivateFileError(f"{path}: {fault.strerror}") from fault
 
 
 def replace_private(path: Path, content: bytes) -> None:
-    """The same for a file that may exist: readers see the old content or the new, never a part."""
+    """The same for a file that may exist: readers see the old content or the new, never a part.
+
+    When it returns, the new content survives a power cut.
+    """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    write_private(fresh, content)
     try:
+        write_private(fresh, content)
         fresh.replace(path)
+        _sync_folder(path)
     except OSError as fault:
         fresh.unlink(missing_ok=True)
         raise PrivateFileError(f"{path}: {fault.strerror}") from fault
+    except PrivateFileError:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keeps other processes from changing a private file, for as long as the body runs; waits while they do.
+
+    What is locked is `.NAME.lock` beside it, as the file itself is replaced by each change.  The lock ends with the
+    process, however that ends.  What a process that was killed has left half written is removed.  Raises
+    PrivateFileError.
+    """
+    beside = path.with_name(f".{path.name}.lock")
+    try:
+        file = os.open(beside, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as fault:
+        raise PrivateFileError(f"{beside}: {fault.strerror}") from fault
+    try:
+        try:
+            _lock(file)
+            for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 16}"):
+                left.unlink(missing_ok=True)
+        except OSError as fault:
+            raise PrivateFileError(f"{beside}: {fault.strerror}") from fault
+        yield
+    finally:
+        os.close(file)
+
+
+def _lock(file: int) -> None:
+    """Waits for the file to be ours alone; a thread that holds it already waits for ever."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(file, msvcrt.LK_LOCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _sync_folder(path: Path) -> None:
+    """The name of a file is durable when its folder is."""
+    if _POSIX:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _overwrite(path: Path, content: bytes) -> None:

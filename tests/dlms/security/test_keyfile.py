@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from dlms.security import agreement, points
-from dlms.security.keyfile import DeviceKeys, KeyFile, KeyFileError
-from dlms.security.keys import KeyMaterialError, KeySet, Secret
+from dlms.security.keyfile import DeviceKeys, KeyFile, KeyFileError, secrets_of
+from dlms.security.keys import KeyMaterialError, KeySet, NextKey, Phase, Secret
 from dlms.security.store import PrivateFileError, write_private
 from dlms.security.suite import SUITE_0, SUITE_1, SUITE_2, SecurityControl
 
@@ -24,7 +26,15 @@ FULL = {
     },
     "signing_key": "11" * 32,
     "agreement_key": "22" * 32,
+    "tls_key": "33" * 32,
     "secret": "3132333435363738",
+    "next": {
+        "encryption": {"key": "44" * 16, "phase": "sent"},
+        "authentication": {"key": "55" * 32, "phase": "agreeing"},
+    },
+    "requested": {"signature": "66" * 32},
+    "certificates": {"signature": "MAA=", "tls": "MAEA"},
+    "public_keys": {"key_agreement": "77" * 64},
 }
 
 
@@ -43,7 +53,19 @@ def test_round_trip_through_a_file(tmp_path: Path):
     assert device.system_title == bytes.fromhex(TITLE)
     assert device.keys == KeySet(*(bytes([number]) * 16 for number in range(5)))
     assert (device.signing_key, device.agreement_key) == (Secret(b"\x11" * 32), Secret(b"\x22" * 32))
+    assert (device.tls_key, device.private_key("tls")) == (Secret(b"\x33" * 32), Secret(b"\x33" * 32))
+    assert (device.private_key("signature"), device.private_key("key_agreement")) == (
+        Secret(b"\x11" * 32),
+        Secret(b"\x22" * 32),
+    )
     assert device.secret == Secret(b"12345678")
+    assert device.next == {
+        "encryption": NextKey(Secret(b"\x44" * 16), Phase.SENT),
+        "authentication": NextKey(Secret(b"\x55" * 32), Phase.AGREEING),
+    }
+    assert device.requested == {"signature": Secret(b"\x66" * 32)}
+    assert device.certificates == {"signature": b"\x30\0", "tls": b"\x30\1\0"}
+    assert device.public_keys == {"key_agreement": b"\x77" * 64}
     assert json.loads(loaded.text()) == json.loads(text({"a": FULL, "b": {"suite": 0}}))
 
 
@@ -117,6 +139,40 @@ def test_lookups():
         (text({"a": {"system_title": TITLE[:-2]}}), "8 octets, this one 7"),
         (text({"a": {"system_title": "xx"}}), "system_title is not hex"),
         (text({"a": {"system_title": 5}}), "system_title is not hex"),
+        (text({}, devises={}), "unknown field 'devises'"),
+        (text({}, trust=[]), "trust is an object"),
+        (text({}, trust={"anchor": []}), "trust is an object"),
+        (text({}, trust={"anchors": {}}), "are lists"),
+        (text({}, trust={"anchors": [KEY + "*"]}), "trust is not base64"),
+        (text({}, trust={"authorities": [5]}), "trust is not base64"),
+        (text({"a": {"identity": 5}}), "identity is not the name"),
+        (text({"a": {"identity": "b"}}), "'b' is no other entry"),
+        (text({"a": {"identity": "a"}}), "'a' is no other entry"),
+        (text({"a": {"identity": "b"}, "b": {"identity": "c"}, "c": {}}), "'b' is no other entry"),
+        *(
+            (text({"a": {"identity": "b", key: "11" * 32}, "b": {}}), "private keys stand with the entry")
+            for key in ("signing_key", "agreement_key", "tls_key")
+        ),
+        (text({"a": {"next": [KEY]}}), "next is an object with the names"),
+        (text({"a": {"next": {"dedicated": {"key": KEY, "phase": "sent"}}}}), "next is an object with the names"),
+        (text({"a": {"next": {"master": KEY}}}), "next master is an object of key and phase"),
+        (text({"a": {"next": {"master": {"key": KEY}}}}), "next master is an object of key and phase"),
+        (text({"a": {"next": {"master": {"key": KEY, "phase": "lost"}}}}), "next master is an object of key and phase"),
+        (text({"a": {"next": {"master": {"key": KEY, "phase": []}}}}), "next master is an object of key and phase"),
+        (text({"a": {"next": {"master": {"key": KEY + "0", "phase": "sent"}}}}), "next master is not hex"),
+        (text({"a": {"next": {"master": {"key": KEY[2:], "phase": "sent"}}}}), "15 octets; security suite 0 wants 16"),
+        (text({"a": {"next": {"master": {"key": "", "phase": "agreeing"}}}}), "0 octets; security suite 0 wants 0"),
+        (
+            text({"a": {"suite": 1, "next": {"master": {"key": KEY, "phase": "agreeing"}}}}),
+            "16 octets; security suite 1 wants 32",
+        ),
+        (text({"a": {"requested": {"sign": KEY}}}), "requested is an object with the names signature"),
+        (text({"a": {"requested": {"tls": KEY + "0"}}}), "requested tls is not hex"),
+        (text({"a": {"certificates": {"tls": KEY + "*"}}}), "certificates tls is not base64"),
+        (text({"a": {"certificates": {"tls": 5}}}), "certificates tls is not base64"),
+        (text({"a": {"suite": 1, "public_keys": {"tls": KEY}}}), "16 octets; security suite 1 wants 64"),
+        (text({"a": {"public_keys": {"tls": ""}}}), "0 octets; security suite 0 wants 0"),
+        (text({"a": {"public_keys": {"tls": KEY + "0"}}}), "public_keys tls is not hex"),
         (text({"a": {}})[:-2] + ', "a": {"encryption": "' + KEY + '"}}}', "each name once"),
         (text({"a": {"encryption": KEY}}).replace(f'"{KEY}"', f'"{KEY}", "encryption": "{KEY}"'), "each name once"),
     ],
@@ -134,3 +190,79 @@ def test_nothing_shows_a_value():
     for shown in (repr(keys), repr(keys["a"]), repr(keys["a"].provider()), repr(keys.devices)):
         assert "c0ffee" not in shown.lower()
         assert repr(bytes.fromhex(KEY))[2:-1] not in shown
+
+
+def test_secrets_have_names_for_people():
+    held = KeyFile.parse(text({"a": FULL}))["a"]
+    found = secrets_of(held)
+    assert list(found)[:5] == ["encryption", "broadcast", "authentication", "master", "dedicated"]
+    assert list(found)[5:] == [
+        "signing_key",
+        "agreement_key",
+        "tls_key",
+        "secret",
+        "next encryption",
+        "next authentication",
+        "requested signature",
+    ]
+    assert found["next encryption"] == Secret(b"\x44" * 16)
+    assert secrets_of(DeviceKeys(KeySet())) == {}
+
+
+def test_an_identity_is_another_entry():
+    meter = {"suite": 1, "system_title": TITLE, "identity": "we", "encryption": KEY, "authentication": KEY}
+    us = {"suite": 1, "system_title": "00" * 8, "signing_key": "11" * 32, "encryption": "99" * 16}
+    file = KeyFile.parse(text({"meter": meter, "we": us}))
+    assert file.identity("meter") is file["we"]
+    assert file.identity("we") is file["we"]
+    provider = file.provider("meter")
+    assert len(provider.sign(b"")) == 64
+    assert provider.fingerprint() == Secret.from_hex(KEY).fingerprint(b"invocation counter")
+    assert json.loads(file.text())["devices"]["meter"]["identity"] == "we"
+    file.devices["we"] = dataclasses.replace(file["we"], identity="meter")
+    with pytest.raises(KeyFileError, match="identity"):
+        file.save(Path("never written"))
+
+
+def test_editing_keeps_what_the_body_changes_and_nothing_when_it_fails(tmp_path: Path):
+    path = tmp_path / "keys.json"
+    KeyFile.parse(text({"a": {}})).save(path)
+    with KeyFile.edit(path) as file:
+        file.devices["b"] = DeviceKeys(KeySet(), SUITE_2)
+    assert set(KeyFile.load(path).devices) == {"a", "b"}
+    before = path.stat()
+    with KeyFile.edit(path):
+        pass
+    edit = KeyFile.edit(path)
+    edit.__enter__().devices.clear()
+    fault = KeyMaterialError("the body failed")
+    with pytest.raises(KeyMaterialError, match="the body failed"):
+        edit.__exit__(KeyMaterialError, fault, None)
+    assert set(KeyFile.load(path).devices) == {"a", "b"}
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_editors_wait_for_each_other(tmp_path: Path):
+    path = tmp_path / "keys.json"
+    KeyFile().save(path)
+
+    def add(names: range) -> None:
+        for name in names:
+            with KeyFile.edit(path) as file:
+                file.devices[str(name)] = DeviceKeys(KeySet())
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(add, (range(start, start + 10) for start in range(0, 50, 10))))
+    assert set(KeyFile.load(path).devices) == set(map(str, range(50)))
+
+
+def test_an_editor_that_was_killed_leaves_nothing_behind(tmp_path: Path):
+    path = tmp_path / "keys.json"
+    KeyFile().save(path)
+    left, others = path.with_name(".keys.json.0123456789abcdef"), path.with_name(".keys.json.mine")
+    for file in (left, others):
+        file.write_text("half")
+    with KeyFile.edit(path):
+        pass
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".keys.json.lock", ".keys.json.mine", "keys.json"]
+    assert (tmp_path / ".keys.json.lock").stat().st_mode & 0o777 == 0o600
