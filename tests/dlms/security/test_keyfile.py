@@ -236,8 +236,7 @@ def test_editing_keeps_what_the_body_changes_and_nothing_when_it_fails(tmp_path:
     edit = KeyFile.edit(path)
     edit.__enter__().devices.clear()
     fault = KeyMaterialError("the body failed")
-    with pytest.raises(KeyMaterialError, match="the body failed"):
-        edit.__exit__(KeyMaterialError, fault, None)
+    assert not edit.__exit__(KeyMaterialError, fault, None)
     assert set(KeyFile.load(path).devices) == {"a", "b"}
     assert path.stat().st_mtime_ns == before.st_mtime_ns
 
