@@ -8,6 +8,7 @@ passes of the one-shot class beat one pass of `Cipher` until the message is long
 from __future__ import annotations
 
 import hmac
+from typing import TypeAlias
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
@@ -15,8 +16,11 @@ from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from dlms.security.keys import Secret
 from dlms.security.suite import TAG_LENGTH
 
-PLAIN_FROM = 32_768
+PLAIN_FROM = 40_960
 """From this many octets on, one pass of `Cipher` is faster than two of `AESGCM` (measured)."""
+
+Octets: TypeAlias = bytes | memoryview
+"""A ciphertext may be a view of its message."""
 
 _FULL_TAG = 16
 _CUT = TAG_LENGTH - _FULL_TAG
@@ -27,7 +31,7 @@ def seal(key: Secret, nonce: bytes, plaintext: bytes, associated: bytes) -> byte
     return key.aead.encrypt(nonce, plaintext, associated)[:_CUT]
 
 
-def open_sealed(key: Secret, nonce: bytes, ciphertext: bytes, tag: bytes, associated: bytes) -> bytes | None:
+def open_sealed(key: Secret, nonce: bytes, ciphertext: Octets, tag: bytes, associated: bytes) -> bytes | None:
     """The plaintext, or None when the 12-octet tag does not fit: nothing is released before it does."""
     if len(ciphertext) >= PLAIN_FROM:
         return open_plain(key, nonce, ciphertext, tag, associated)
@@ -37,7 +41,7 @@ def open_sealed(key: Secret, nonce: bytes, ciphertext: bytes, tag: bytes, associ
     return candidate if hmac.compare_digest(expected, tag) else None
 
 
-def keystream(key: Secret, nonce: bytes, data: bytes) -> bytes:
+def keystream(key: Secret, nonce: bytes, data: Octets) -> bytes:
     """Counter mode alone, which is its own inverse: encryption without authentication."""
     return key.aead.encrypt(nonce, data, None)[:-_FULL_TAG]
 
@@ -60,7 +64,7 @@ def seal_plain(key: Secret, nonce: bytes, plaintext: bytes, associated: bytes) -
     return ciphertext + encryptor.tag[:TAG_LENGTH]
 
 
-def open_plain(key: Secret, nonce: bytes, ciphertext: bytes, tag: bytes, associated: bytes) -> bytes | None:
+def open_plain(key: Secret, nonce: bytes, ciphertext: Octets, tag: bytes, associated: bytes) -> bytes | None:
     """What `open_sealed` gives, by way of `Cipher`; used for long messages."""
     if len(tag) != TAG_LENGTH:
         return None

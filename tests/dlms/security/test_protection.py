@@ -403,6 +403,22 @@ def test_long_messages_take_the_plain_path(monkeypatch):
     assert taken == [gcm.PLAIN_FROM, gcm.PLAIN_FROM]
 
 
+@pytest.mark.parametrize("octet", [0x10, 0x30])
+@pytest.mark.parametrize("size", [4095, 4096, 4097, gcm.PLAIN_FROM - 1, gcm.PLAIN_FROM])
+def test_long_messages_are_taken_as_short_ones_are(octet, size):
+    """`size` is that of the whole message: where a copy becomes a view, and one path the other."""
+    plaintext = bytes(range(256)) * (size // 256 + 1)
+    plaintext = plaintext[: size - 17]
+    body = protect(plaintext, SecurityControl.parse(octet), KEYS, SERVER_TITLE, 1)
+    found = unprotect(body, KEYS, SERVER_TITLE)
+    assert (type(found.plaintext), found.plaintext) == (bytes, plaintext)
+    for place in (4, 5, size // 2, -13, -12, -1):
+        spoilt = bytearray(body)
+        spoilt[place] ^= 1
+        with pytest.raises(SecurityError, match="does not fit"):
+            unprotect(bytes(spoilt), KEYS, SERVER_TITLE)
+
+
 def test_what_is_kept_with_a_key_set_is_not_shown():
     keys = KeySet(ENCRYPTION, authentication=AUTHENTICATION)
     made(BOTH, keys)
