@@ -45,4 +45,5 @@ def test_commands_of_the_table_exist() -> None:
 
     for app, name in ((dlms_app, "dlms"), (meters_app, "meters")):
         known = {one.name or one.callback.__name__ for one in app.registered_commands if one.callback}
+        known |= {group.name for group in app.registered_groups}
         assert known >= set(re.findall(rf"`{name} (\w+)", README))

@@ -8,6 +8,7 @@ import typer
 
 from dlms.cli.decode import decode
 from dlms.cli.encode import encode
+from dlms.cli.keys import app as keys
 from dlms.cli.profile import profile
 from dlms.cli.read import objects, read, snapshot
 from dlms.cli.write import call, clock, write
@@ -21,6 +22,7 @@ FAILURES = (DlmsError, ObisError, OSError)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 for _command in (read, snapshot, objects, profile, write, call, clock, decode, encode):
     app.command()(_command)
+app.add_typer(keys, name="keys")
 
 
 @app.callback()

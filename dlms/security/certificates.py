@@ -34,6 +34,11 @@ class Purpose(enum.IntEnum):
     KEY_AGREEMENT = 1
     TLS = 2
 
+    @property
+    def usages(self) -> frozenset[str]:
+        """The bits of keyUsage that its certificates have."""
+        return next(usages for usages, purpose in _USAGES.items() if purpose is self)
+
 
 _USAGES = {
     frozenset({"digital_signature"}): Purpose.SIGNATURE,
@@ -150,6 +155,11 @@ def check_authority(
     if extension_of(certificate, x509.ExtendedKeyUsage) is not None:
         raise CertificateError("extendedKeyUsage has no place in the certificate of an authority")
     _check_issued(certificate, issuer)
+
+
+def key_usage(*bits: str) -> x509.KeyUsage:
+    """A keyUsage with these bits and no other."""
+    return x509.KeyUsage(**{bit: bit in bits for bit in (*_USAGE_BITS, *_AGREEMENT_BITS)})
 
 
 def parsed(what: str, parse: Callable[[], T]) -> T:

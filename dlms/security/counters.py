@@ -116,6 +116,10 @@ class MemoryCounterStore:
         """The last number accepted, None for a series not seen yet."""
         return self._values.get(name)
 
+    def series(self) -> dict[CounterName, int]:
+        """Every series: where the next lease starts, or the last number accepted."""
+        return dict(self._values)
+
     def accept(self, name: CounterName, value: int) -> None:
         """Keeps `value` as the last accepted.  Raises CounterError when it is not greater."""
         with self._lock:

@@ -45,6 +45,9 @@ FORMAT, VERSION = "dlms-meters keys", 1
 PRIVATE_KEYS = {"signature": "signing_key", "key_agreement": "agreement_key", "tls": "tls_key"}
 """By the purpose of a certificate: the field that holds its private key."""
 
+SECRETS = (*KEY_NAMES, *PRIVATE_KEYS.values(), "secret")
+"""The fields of an entry that must not be seen."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DeviceKeys:
@@ -73,6 +76,24 @@ class DeviceKeys:
         """The private key in use for "signature", "key_agreement" or "tls"."""
         key: Secret | None = getattr(self, PRIVATE_KEYS[purpose])
         return key
+
+    def with_secret(self, name: str, key: Secret) -> DeviceKeys:
+        """The entry with one secret more or another one, by the name of its field.
+
+        Raises KeyMaterialError for a name that is none, and for a key that the suite cannot have.
+        """
+        if name in KEY_NAMES:
+            keys = self.keys.replace(**{name: key})
+            keys.get(name, self.suite)
+            return dataclasses.replace(self, keys=keys)
+        if name not in SECRETS:
+            raise KeyMaterialError(f"{name!r} is no secret of an entry: {', '.join(SECRETS)} are")
+        if name in PRIVATE_KEYS.values():
+            from dlms.security import points  # public key code is loaded by who uses it
+
+            points.private_key(key, self.suite)
+        changes: dict[str, Any] = {name: key}
+        return dataclasses.replace(self, **changes)
 
     def provider(self, peers: Peers | None = None) -> MemoryKeyProvider:
         """A provider with these keys."""
@@ -203,8 +224,7 @@ class KeyFile:
 
 def secrets_of(device: DeviceKeys) -> dict[str, Secret]:
     """Every secret of an entry by a name for people: "encryption", "signing_key", "next encryption", …"""
-    found = {name: getattr(device.keys, name) for name in KEY_NAMES}
-    found |= {name: getattr(device, name) for name in (*PRIVATE_KEYS.values(), "secret")}
+    found = {name: getattr(device.keys if name in KEY_NAMES else device, name) for name in SECRETS}
     found |= {f"next {name}": one.key for name, one in device.next.items()}
     found |= {f"requested {purpose}": key for purpose, key in device.requested.items()}
     return {name: key for name, key in found.items() if key is not None}

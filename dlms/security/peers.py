@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from dlms.errors import SecurityError
 from dlms.security import points, signature
@@ -17,12 +17,17 @@ if TYPE_CHECKING:
     from dlms.security.keyfile import KeyFile
 
 
+Fault: TypeAlias = tuple[bytes, SecurityError]
+"""A certificate, DER, and why it was left out."""
+
+
 class Refused(NamedTuple):
     """A certificate that was left out, and the rule that it breaks."""
 
     name: str
     """The entry of the key file, or "authority"."""
     purpose: str
+    der: bytes
     fault: SecurityError
 
 
@@ -45,9 +50,8 @@ class Peers:
     @classmethod
     def of(cls, file: KeyFile, now: datetime.datetime) -> Peers:
         """Those of a key file, verified at `now`.  Raises CertificateError for an anchor that breaks a rule."""
-        store, refused = CertificateStore([read(der) for der in file.anchors], now), []
-        for fault in _add_authorities(store, file.authorities, now):
-            refused.append(Refused("authority", "authority", fault))
+        store, faults = store_of(file, now)
+        refused = [Refused("authority", "", der, fault) for der, fault in faults]
         trusted: dict[tuple[bytes, Purpose], bytes] = {}
         for name, device in file.devices.items():
             title = device.system_title
@@ -55,7 +59,7 @@ class Peers:
                 try:
                     checked_for(store, der, title, Purpose[purpose.upper()], now)
                 except SecurityError as fault:
-                    refused.append(Refused(name, purpose, fault))
+                    refused.append(Refused(name, purpose, der, fault))
             if title is not None:
                 trusted |= {(title, Purpose[one.upper()]): point for one, point in device.public_keys.items()}
         return cls(store, trusted, tuple(refused))
@@ -76,6 +80,12 @@ class Peers:
         signature.verify(key, suite, signed, data)
 
 
+def store_of(file: KeyFile, now: datetime.datetime) -> tuple[CertificateStore, list[Fault]]:
+    """Whom the file trusts, without its devices, and why authorities were left out.  Raises CertificateError."""
+    store = CertificateStore([read(der) for der in file.anchors], now)
+    return store, _add_authorities(store, file.authorities, now)
+
+
 def checked_for(
     store: CertificateStore, der: bytes, title: bytes | None, purpose: Purpose, now: datetime.datetime
 ) -> None:
@@ -90,19 +100,17 @@ def checked_for(
     store.add(certificate, now)
 
 
-def _add_authorities(
-    store: CertificateStore, authorities: tuple[bytes, ...], now: datetime.datetime
-) -> list[SecurityError]:
+def _add_authorities(store: CertificateStore, authorities: tuple[bytes, ...], now: datetime.datetime) -> list[Fault]:
     """Adds them in whatever order they vouch for each other; gives why the rest was left out."""
     left = list(authorities)
     while left:
-        faults: list[tuple[bytes, SecurityError]] = []
+        faults: list[Fault] = []
         for der in left:
             try:
                 store.add_authority(read(der), now)
             except SecurityError as fault:
                 faults.append((der, fault))
         if len(faults) == len(left):
-            return [fault for _, fault in faults]
+            return faults
         left = [der for der, _ in faults]
     return []

@@ -130,8 +130,8 @@ def test_bad_certificates_are_left_out_and_named(case):
     purpose, given, reason = REFUSED[case]
     good = entry(OTHER, certificates={"signature": certified(Purpose.SIGNATURE, "g", OTHER)})
     found = file(bad=entry(certificates={purpose: given}), good=good).peers(NOW)
-    ((name, kind, fault),) = found.refused
-    assert (name, kind) == ("bad", purpose)
+    ((name, kind, der_given, fault),) = found.refused
+    assert (name, kind, der_given) == ("bad", purpose, given)
     assert reason in str(fault)
     for each in Purpose:
         with pytest.raises(SecurityError, match="known and trusted"):
