@@ -97,10 +97,12 @@ def _subject(name: str) -> x509.Name:
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime.datetime, days: int
 ) -> x509.CertificateBuilder:
+    start = now.replace(microsecond=0)
     try:
-        start = now.replace(microsecond=0)
         end = start + datetime.timedelta(days=days)
-        serial = int.from_bytes(secrets.token_bytes(19), "big") | 1
-        return x509.CertificateBuilder(issuer, subject, key, serial, start, end)
-    except (ValueError, OverflowError):
-        raise LocalProtocolError(f"a certificate cannot be valid for {days} days from {now:%Y-%m-%d}") from None
+    except OverflowError:
+        end = start
+    if end <= start:
+        raise LocalProtocolError(f"a certificate cannot be valid for {days} days from {now:%Y-%m-%d}")
+    serial = int.from_bytes(secrets.token_bytes(19), "big") | 1
+    return x509.CertificateBuilder(issuer, subject, key, serial, start, end)
