@@ -384,3 +384,76 @@ def test_send_counters_of_two_runs_never_meet(path):
             counter = SendCounter(store, NAME)
             drawn += [counter.draw() for _ in range(draws)]
     assert drawn == sorted(set(drawn))
+
+
+@pytest.fixture
+def disk(monkeypatch) -> list[str]:
+    """What is asked of the system, in order: the names of the files that are opened, synced, put in place, closed."""
+    calls: list[str] = []
+    names: dict[int, str] = {}
+
+    def open_(path, flags, mode=0o777, real=os.open):
+        file = real(path, flags, mode)
+        names[file] = "folder" if os.path.isdir(path) else os.path.basename(path)
+        return file
+
+    def fsync(file, real=os.fsync):
+        calls.append(f"sync {names[file]}")
+        real(file)
+
+    def replace(source, target, real=os.replace):
+        calls.append(f"{os.path.basename(source)} becomes {os.path.basename(target)}")
+        real(source, target)
+
+    def close(file, real=os.close):
+        calls.append(f"close {names.pop(file, '?')}")
+        real(file)
+
+    for name, instead in (("open", open_), ("fsync", fsync), ("replace", replace), ("close", close)):
+        monkeypatch.setattr(os, name, instead)
+    return calls
+
+
+def test_a_private_file_is_on_the_disk_before_it_counts(tmp_path, disk, monkeypatch):
+    monkeypatch.setattr(module.secrets, "token_hex", lambda size: "f" * 2 * size)
+    write_private(tmp_path / "keys", b"one")
+    assert disk == ["sync keys", "sync folder", "close folder"]
+    disk.clear()
+    fresh = ".keys." + "f" * 16
+    replace_private(tmp_path / "keys", b"two")
+    synced = [f"sync {fresh}", "sync folder", "close folder"]
+    assert disk == [*synced, f"{fresh} becomes keys", "sync folder", "close folder"]
+
+
+def test_a_witness_is_on_the_disk_before_its_number_is_given(path, disk):
+    with SqliteCounterStore.open(path) as store:
+        disk.clear()
+        store.lease(NAME, 1)
+        assert disk == ["sync counters.witness", "close counters.witness"]
+
+
+def test_a_lock_is_let_go_when_the_body_fails(tmp_path, disk):
+    with pytest.raises(ZeroDivisionError), module.locked(tmp_path / "keys"):
+        raise ZeroDivisionError
+    assert disk == ["close .keys.lock"]
+
+
+def test_a_lock_that_cannot_be_taken(tmp_path, monkeypatch):
+    def refuse(file: int) -> None:
+        raise OSError(37, "No locks available")
+
+    with pytest.raises(PrivateFileError, match=r"absent/.keys.lock"), module.locked(tmp_path / "absent" / "keys"):
+        pass
+    monkeypatch.setattr(module, "_lock", refuse)
+    with pytest.raises(PrivateFileError, match=r"keys.lock: No locks available"), module.locked(tmp_path / "keys"):
+        pass
+
+
+def test_series_are_told(path):
+    with SqliteCounterStore.open(path) as store:
+        store.lease(NAME, 10)
+        store.accept(THEIRS, 41)
+        told = store.series()
+        assert told == {NAME: 10, THEIRS: 41}
+        told.clear()
+        assert store.next_free(NAME) == 10
