@@ -74,9 +74,7 @@ class BenchAuthority:
         suite = key_of(self.certificate)[1]
         if asked.suite.coordinate_length > suite.coordinate_length:
             raise CertificateError("a key on P-384 is certified by a key on P-384 only")
-        public = parsed("public key", asked.request.public_key)
-        if not isinstance(public, ec.EllipticCurvePublicKey):
-            raise CertificateError("the request is not for a key on a curve")
+        public = key_of(asked.request)[0]
         builder = _builder(_subject(asked.system_title.hex().upper()), self.certificate.subject, public, now, days)
         builder = builder.add_extension(key_usage(*purpose.usages), critical=True)
         above = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())

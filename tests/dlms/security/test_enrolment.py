@@ -174,6 +174,8 @@ def test_nothing_enters_unverified():
         below = forge.authority("below", above=forge.authority("above")).certificate
         with pytest.raises(CertificateError, match=reason):
             add(made, der(below), NOW)
+    with pytest.raises(CertificateError, match="vouches"):
+        add_authority(made, der(forge.authority("who trusts himself").certificate), NOW)
     with pytest.raises(CertificateError, match="critical basicConstraints"):
         add_anchor(made, certificate, NOW)
     assert (made.anchors, made.authorities) == (file().anchors, ())

@@ -108,6 +108,7 @@ def test_fingerprints_name_and_tell_nothing():
 def test_fingerprints_stay_what_they_were():
     """Stores keep them: another value would orphan every counter."""
     assert Secret(bytes(16)).fingerprint(b"invocation counter").hex() == "7d34a4da553269edbe3d5f90154f5a60"
+    assert Secret(bytes(16)).fingerprint() == Secret(bytes(16)).fingerprint(b"")
 
 
 @pytest.mark.parametrize("length", [0, 15, 17, 24, 31, 33])

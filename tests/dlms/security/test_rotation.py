@@ -10,8 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dlms.errors import LocalProtocolError, SecurityError
 from dlms.security import agreement, points, rotation, signature
@@ -99,28 +97,42 @@ def test_every_phase_and_step_is_in_use():
     assert all(set(cells.values()) for cells in TABLE.values())
 
 
-@given(steps=st.lists(st.tuples(st.sampled_from(sorted(TABLE.keys() - {"agree", "agreed"})), st.booleans())))
-def test_what_the_meter_accepts_is_always_a_candidate(steps):
-    """A meter beside the file: it takes what is sent to it or not, and proofs are given only when they are true."""
-    held, meter = DeviceKeys(key_set(), SUITE_0), Secret(b"e" * 16)
-    for step, taken in steps:
+def test_what_the_meter_accepts_is_always_a_candidate():
+    """Every state that can be reached beside a meter that takes what is sent to it or does not; proofs are true."""
+    seen: set[tuple[Phase | None, bool]] = set()
+    left = [(DeviceKeys(key_set(), SUITE_0), False)]
+    while left:
+        held, meter_has_next = left.pop()
         pending = held.next.get("encryption")
-        true_proof = {
-            "proven": pending is not None and meter == pending.key,
-            "unchanged": meter == held.keys.encryption,
-        }
-        if not true_proof.get(step, True):
+        if (pending and pending.phase, meter_has_next) in seen:
             continue
-        try:
-            if step == "begin":
-                held = rotation.begun(held, {"encryption": None})
-            else:
-                held = rotation.moved(held, step)
-        except LocalProtocolError:
-            continue
-        if step == "transfer" and taken and pending is not None:
-            meter = pending.key
-        assert any(one.keys.encryption == meter for one in rotation.candidates(held))
+        seen.add((pending and pending.phase, meter_has_next))
+        meter = pending.key if pending and meter_has_next else held.keys.encryption
+        accepted = [one.keys.encryption for one in rotation.candidates(held)]
+        assert meter in accepted
+        for step in TABLE.keys() - {"agree", "agreed"}:
+            if {"proven": not meter_has_next, "unchanged": meter_has_next}.get(step):
+                continue
+            for taken in (False, True):
+                try:
+                    after = (
+                        rotation.begun(held, {"encryption": None}) if step == "begin" else rotation.moved(held, step)
+                    )
+                except LocalProtocolError:
+                    continue
+                left_over = after.next.get("encryption")
+                has_next = meter_has_next or (taken and step == "transfer")
+                if left_over is None:
+                    assert after.keys.encryption == meter, f"{step} has lost the key"
+                    has_next = False
+                left.append((after, has_next))
+    assert seen == {
+        (None, False),
+        (Phase.STORED, False),
+        (Phase.SENT, False),
+        (Phase.SENT, True),
+        (Phase.PROVEN, True),
+    }
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: f"suite {suite.id}")
