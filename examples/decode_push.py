@@ -1,6 +1,6 @@
 """Understand what a meter pushes: pairs of code and value in a DataNotification.
 
-    python examples/decode_push.py 7EA0...7E
+python examples/decode_push.py 7EA0...7E
 """
 
 from __future__ import annotations

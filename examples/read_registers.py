@@ -1,6 +1,6 @@
 """Read every energy register that a meter's association offers, with its unit and meaning.
 
-    python examples/read_registers.py hdlc://127.0.0.1:4060 19 16 12345
+python examples/read_registers.py hdlc://127.0.0.1:4060 19 16 12345
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import secrets
 from pathlib import Path
 
 from cryptography import x509
@@ -95,12 +94,10 @@ def _subject(name: str) -> x509.Name:
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime.datetime, days: int
 ) -> x509.CertificateBuilder:
-    start = now.replace(microsecond=0)
     try:
-        end = start + datetime.timedelta(days=days)
+        end = now + datetime.timedelta(days=days)
     except OverflowError:
-        end = start
-    if end <= start:
+        end = now
+    if end <= now:
         raise LocalProtocolError(f"a certificate cannot be valid for {days} days from {now:%Y-%m-%d}")
-    serial = int.from_bytes(secrets.token_bytes(19), "big") | 1
-    return x509.CertificateBuilder(issuer, subject, key, serial, start, end)
+    return x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number(), now, end)

@@ -7,6 +7,7 @@ import datetime
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dlms.errors import LocalProtocolError
@@ -312,7 +313,18 @@ def test_what_it_issues_is_right_by_every_rule():
 def test_a_hardware_name_travels_into_the_certificate():
     _, asked = request(DeviceKeys(KeySet(), SUITE_1, TITLE), Purpose.TLS, "1.2.3.4")
     found = read(BENCH[1].issue(asked, Purpose.TLS, NOW, 1))
-    assert found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value[0].value.endswith(TITLE)
+    name = found.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    assert name.value[0].value.endswith(TITLE)
+    assert not name.critical
+
+
+def test_a_request_cannot_make_itself_an_authority():
+    builder = x509.CertificateSigningRequestBuilder(forge.name(TITLE.hex()))
+    for extension in (x509.BasicConstraints(True, None), forge.usage("key_cert_sign", "crl_sign")):
+        builder = builder.add_extension(extension, critical=True)
+    asked = builder.sign(forge.key("device"), hashes.SHA256()).public_bytes(Encoding.DER)
+    found = read(BENCH[1].issue(asked, Purpose.SIGNATURE, NOW, 1))
+    assert file().peers(NOW).certificates.verify(found, NOW).purpose is Purpose.SIGNATURE
 
 
 def test_what_it_does_not_issue():
