@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import enum
 import json
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlms.cli.key_source import AS_JSON, DEVICE, FILE, system_title
+from dlms.cli.options import with_options
 from obis.command import FAILED
 
 if TYPE_CHECKING:
@@ -53,11 +55,43 @@ DAYS = Annotated[int, typer.Option(min=1, max=36_500, help="Days of validity fro
 AT = Annotated[
     str | None, typer.Option("--at", help="The time to verify at, such as 2026-11-23T06:15:00Z; left out: now.")
 ]
-OF_DEVICE = Annotated[str | None, typer.Option("--device", help="Of this entry.")]
-OF_TITLE = Annotated[str | None, typer.Option("--title", help="Of this system title, 16 hex digits.")]
-OF_SERIAL = Annotated[str | None, typer.Option("--serial", help="With this serial number, in hex.")]
-OF_PURPOSE = Annotated[Use | None, typer.Option("--purpose", help="For this purpose.")]
-OF_ROLE = Annotated[Role | None, typer.Option("--role", help="Of this kind.")]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """Which certificates of a key file: those that fit every condition that is given."""
+
+    device: Annotated[str | None, typer.Option(help="Of this entry.")] = None
+    title: Annotated[str | None, typer.Option(help="Of this system title, 16 hex digits.")] = None
+    serial: Annotated[str | None, typer.Option(help="With this serial number, in hex.")] = None
+    purpose: Annotated[Use | None, typer.Option(help="For this purpose.")] = None
+    role: Annotated[Role | None, typer.Option(help="Of this kind.")] = None
+
+    def among(self, file: KeyFile) -> list[Held]:
+        """Those that fit.  Raises BadParameter for a title or a number that is none."""
+        from dlms.security import enrolment
+
+        number = None if self.serial is None else _serial(self.serial)
+        title = None if self.title is None else system_title(self.title)
+        return [
+            one
+            for one in enrolment.held(file)
+            if (self.device is None or one.name == self.device)
+            and (title is None or (one.name != "" and file[one.name].system_title == title))
+            and number in (None, one.certificate.serial_number)
+            and (self.purpose is None or one.purpose == self.purpose.purpose.name.lower())
+            and self.role in (None, one.role)
+        ]
+
+    def one(self, file: KeyFile) -> Held:
+        """The only one that fits.  Raises LocalProtocolError when there are more or none."""
+        from dlms.errors import LocalProtocolError
+
+        found = self.among(file)
+        if len(found) != 1:
+            options = ", ".join(f"--{field.name}" for field in dataclasses.fields(self))
+            raise LocalProtocolError(f"{len(found)} certificates fit: {options} choose")
+        return found[0]
 
 
 @app.command()
@@ -67,6 +101,7 @@ def request(
     use: USE,
     hardware_type: Annotated[str | None, typer.Option(help="Object identifier of the device type, with dots.")] = None,
     output: OUTPUT = None,
+    as_json: AS_JSON = False,
 ) -> None:
     """Make a key pair, which waits in the entry, and a certificate signing request for it."""
     from dlms.security import enrolment
@@ -74,7 +109,7 @@ def request(
 
     with KeyFile.edit(file) as held:
         held.devices[device], der = enrolment.request(held[device], use.purpose, hardware_type)
-    _write(der, "CERTIFICATE REQUEST", output)
+    _write(der, "CERTIFICATE REQUEST", output, as_json)
 
 
 @app.command()
@@ -84,6 +119,7 @@ def authority(
     suite: Annotated[int, typer.Option(min=1, max=2, help="1 for P-256, 2 for P-384.")] = 1,
     days: DAYS = 3650,
     output: OUTPUT = None,
+    as_json: AS_JSON = False,
 ) -> None:
     """Make an authority for a test bench: a private key and a certificate that nobody else should trust."""
     from cryptography.hazmat.primitives.serialization import Encoding
@@ -93,7 +129,7 @@ def authority(
 
     made = BenchAuthority.create(name, SUITES[suite], _now(None), days)
     made.save(file)
-    _write(made.certificate.public_bytes(Encoding.DER), "CERTIFICATE", output)
+    _write(made.certificate.public_bytes(Encoding.DER), "CERTIFICATE", output, as_json)
 
 
 @app.command()
@@ -103,12 +139,18 @@ def issue(
     use: USE,
     days: DAYS = 3650,
     output: OUTPUT = None,
+    as_json: AS_JSON = False,
 ) -> None:
     """Certify a signing request by the authority of a test bench."""
     from dlms.security.bench_authority import BenchAuthority
 
     now = _now(None)
-    _write(BenchAuthority.load(file, now).issue(_der(signing_request), use.purpose, now, days), "CERTIFICATE", output)
+    _write(
+        BenchAuthority.load(file, now).issue(_der(signing_request), use.purpose, now, days),
+        "CERTIFICATE",
+        output,
+        as_json,
+    )
 
 
 @app.command(name="import")
@@ -120,6 +162,7 @@ def import_(
         str | None, typer.Option("--device", help="The entry; left out: the one with the certificate's system title.")
     ] = None,
     at: AT = None,
+    as_json: AS_JSON = False,
 ) -> None:
     """Verify a certificate and keep it; a key that waited for it comes into force."""
     from dlms.security import enrolment
@@ -132,64 +175,53 @@ def import_(
         else:
             name = role.value
             (enrolment.add_anchor if role is Role.ANCHOR else enrolment.add_authority)(held, der, now)
-    typer.echo(f"imported for {name}" if role is Role.DEVICE else f"imported as {name}")
+    text = f"imported for {name}" if role is Role.DEVICE else f"imported as {name}"
+    _said(as_json, text, role=role.value, device=name if role is Role.DEVICE else None)
 
 
 @app.command()
+@with_options(Choice)
 def export(
+    choice: Choice,
     file: FILE,
-    device: OF_DEVICE = None,
-    title: OF_TITLE = None,
-    serial: OF_SERIAL = None,
-    purpose: OF_PURPOSE = None,
-    role: OF_ROLE = None,
     private_key: Annotated[
         Path | None, typer.Option("--private-key", help="Also its private key, PEM in clear, into this new file.")
     ] = None,
     output: OUTPUT = None,
+    as_json: AS_JSON = False,
 ) -> None:
     """Write one certificate."""
     from dlms.security.keyfile import KeyFile
 
     held = KeyFile.load(file)
-    which = _one(held, device, title, serial, purpose, role)
+    which = choice.one(held)
     if private_key is not None:
         _write_private(held, which, private_key)
-    _write(which.der, "CERTIFICATE", output)
+    _write(which.der, "CERTIFICATE", output, as_json)
 
 
 @app.command()
-def remove(
-    file: FILE,
-    device: OF_DEVICE = None,
-    title: OF_TITLE = None,
-    serial: OF_SERIAL = None,
-    purpose: OF_PURPOSE = None,
-    role: OF_ROLE = None,
-) -> None:
+@with_options(Choice)
+def remove(choice: Choice, file: FILE, as_json: AS_JSON = False) -> None:
     """Forget one certificate; its private key stays."""
     from dlms.security import enrolment
     from dlms.security.keyfile import KeyFile
 
     with KeyFile.edit(file) as held:
-        enrolment.remove(held, _one(held, device, title, serial, purpose, role))
+        which = choice.one(held)
+        row = _row(held, which)
+        enrolment.remove(held, which)
+    _said(as_json, f"removed {_label(row)}", **row)
 
 
 @app.command(name="list")
-def list_(
-    file: FILE,
-    device: OF_DEVICE = None,
-    title: OF_TITLE = None,
-    serial: OF_SERIAL = None,
-    purpose: OF_PURPOSE = None,
-    role: OF_ROLE = None,
-    as_json: AS_JSON = False,
-) -> None:
+@with_options(Choice)
+def list_(choice: Choice, file: FILE, as_json: AS_JSON = False) -> None:
     """List certificates, not verified: what for, serial number, issuer, last day."""
     from dlms.security.keyfile import KeyFile
 
     held = KeyFile.load(file)
-    rows = [_row(held, one) for one in _matching(held, device, title, serial, purpose, role)]
+    rows = [_row(held, one) for one in choice.among(held)]
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
@@ -270,39 +302,6 @@ def _verified_files(held: KeyFile, paths: list[Path], now: datetime.datetime) ->
     return rows
 
 
-def _matching(
-    held: KeyFile, device: str | None, title: str | None, serial: str | None, purpose: Use | None, role: Role | None
-) -> list[Held]:
-    """The certificates that fit every condition given.  Raises BadParameter."""
-    from dlms.security import enrolment
-
-    number = None if serial is None else _serial(serial)
-    octets = None if title is None else system_title(title)
-    return [
-        one
-        for one in enrolment.held(held)
-        if device in (None, one.name or None)
-        and (octets is None or (one.name != "" and held[one.name].system_title == octets))
-        and number in (None, one.certificate.serial_number)
-        and (purpose is None or one.purpose == purpose.purpose.name.lower())
-        and role in (None, one.role)
-    ]
-
-
-def _one(
-    held: KeyFile, device: str | None, title: str | None, serial: str | None, purpose: Use | None, role: Role | None
-) -> Held:
-    """The one certificate that fits.  Raises LocalProtocolError."""
-    from dlms.errors import LocalProtocolError
-
-    found = _matching(held, device, title, serial, purpose, role)
-    if len(found) != 1:
-        raise LocalProtocolError(
-            f"{len(found)} certificates fit: --device, --title, --serial, --purpose, --role choose"
-        )
-    return found[0]
-
-
 def _row(held: KeyFile, one: Held) -> dict[str, Any]:
     title = held[one.name].system_title if one.name else None
     return {
@@ -357,7 +356,12 @@ def _der(path: Path) -> bytes:
         raise CertificateError(f"{path}: the PEM is not base64") from None
 
 
-def _write(der: bytes, label: str, output: Path | None) -> None:
+def _said(as_json: bool, text: str, **fields: str | None) -> None:
+    """What was done, for people or for programs."""
+    typer.echo(json.dumps(fields, ensure_ascii=False) if as_json else text)
+
+
+def _write(der: bytes, label: str, output: Path | None, as_json: bool) -> None:
     """A document that anybody may read, into a new file or on stdout."""
     import base64
 
@@ -368,11 +372,13 @@ def _write(der: bytes, label: str, output: Path | None) -> None:
         f"-----END {label}-----",
     ]
     pem = "\n".join(lines) + "\n"
-    if output is None:
-        typer.echo(pem, nl=False)
-    else:
+    if output is not None:
         with output.open("xb") as file:
             file.write(der if output.suffix == ".der" else pem.encode())
+    if as_json:
+        typer.echo(json.dumps({"der": text, "file": None if output is None else str(output)}))
+    elif output is None:
+        typer.echo(pem, nl=False)
 
 
 def _write_private(held: KeyFile, which: Held, path: Path) -> None:

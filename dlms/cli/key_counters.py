@@ -19,11 +19,12 @@ ALARM = 2_000_000_000
 
 
 @app.command()
-def create(store: STORE, witness: WITNESS = None) -> None:
+def create(store: STORE, witness: WITNESS = None, as_json: AS_JSON = False) -> None:
     """Make a new, empty store and its witness."""
     from dlms.security.store import SqliteCounterStore
 
-    SqliteCounterStore.create(store, witness).close()
+    with SqliteCounterStore.create(store, witness) as made:
+        _print(_rows(made.series(), {}), as_json)
 
 
 @app.command()
@@ -39,6 +40,24 @@ def show(
     names = {} if keys is None else _names(keys)
     with SqliteCounterStore.open(store, witness) as opened:
         rows = _rows(opened.series(), names)
+    _print(rows, as_json)
+
+
+@app.command()
+def adopt(
+    store: STORE,
+    skip: Annotated[int, typer.Option(min=1, help="More than was sent since the copy was made.")],
+    witness: WITNESS = None,
+    as_json: AS_JSON = False,
+) -> None:
+    """Make a moved or restored store usable here, its counters of sent messages moved forward."""
+    from dlms.security.store import SqliteCounterStore
+
+    with SqliteCounterStore.adopt(store, witness, skip=skip) as adopted:
+        _print(_rows(adopted.series(), {}), as_json)
+
+
+def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     for row in rows:
@@ -47,18 +66,6 @@ def show(
             typer.echo(f"{row['key']:40} {row['direction']:9} {row['system_title']} {label} {row['value']}")
         if row["value"] >= ALARM:
             typer.echo(f"dlms: warning: {row['key']}: counter at {row['value']}, change the key", err=True)
-
-
-@app.command()
-def adopt(
-    store: STORE,
-    skip: Annotated[int, typer.Option(min=1, help="More than was sent since the copy was made.")],
-    witness: WITNESS = None,
-) -> None:
-    """Make a moved or restored store usable here, its counters of sent messages moved forward."""
-    from dlms.security.store import SqliteCounterStore
-
-    SqliteCounterStore.adopt(store, witness, skip=skip).close()
 
 
 def _rows(series: Any, names: dict[bytes, str]) -> list[dict[str, Any]]:

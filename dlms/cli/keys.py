@@ -122,6 +122,7 @@ def remove(
     file: FILE,
     device: DEVICE,
     force: Annotated[bool, typer.Option("--force", help="Also when keys are being changed.")] = False,
+    as_json: AS_JSON = False,
 ) -> None:
     """Forget an entry and its keys."""
     from dlms.errors import LocalProtocolError
@@ -132,6 +133,7 @@ def remove(
         if entry.next and not force:
             raise LocalProtocolError(f"keys of {device!r} are being changed: what the meter accepts would be lost")
         del held.devices[device]
+    typer.echo(json.dumps({"removed": device}, ensure_ascii=False) if as_json else f"removed {device}")
 
 
 @app.command()

@@ -101,25 +101,35 @@ class Access:
 
 def with_access(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the common options; it receives them as its first argument, an Access."""
-    own = inspect.signature(command)
-    hints = get_type_hints(command, include_extras=True)
-    shared = get_type_hints(Access, include_extras=True)
-    parameters = [p.replace(annotation=hints[p.name]) for p in list(own.parameters.values())[1:]]
-    for field in dataclasses.fields(Access):
-        parameters.append(
-            inspect.Parameter(
-                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=shared[field.name]
+    return with_options(Access)(command)
+
+
+def with_options(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give commands the options that the fields of a dataclass declare; they receive one of it as first argument."""
+    shared = get_type_hints(kind, include_extras=True)
+    fields = dataclasses.fields(kind)
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command)
+        hints = get_type_hints(command, include_extras=True)
+        parameters = [p.replace(annotation=hints[p.name]) for p in list(own.parameters.values())[1:]]
+        for field in fields:
+            parameters.append(
+                inspect.Parameter(
+                    field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=shared[field.name]
+                )
             )
-        )
 
-    @functools.wraps(command)
-    def run(*args: Any, **values: Any) -> None:
-        access = Access(**{field.name: values.pop(field.name) for field in dataclasses.fields(Access)})
-        command(access, *args, **values)
+        @functools.wraps(command)
+        def run(*args: Any, **values: Any) -> None:
+            given = kind(**{field.name: values.pop(field.name) for field in fields})
+            command(given, *args, **values)
 
-    run.__signature__ = own.replace(parameters=_ordered(parameters))  # type: ignore[attr-defined]
-    run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
-    return run
+        run.__signature__ = own.replace(parameters=_ordered(parameters))  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
+        return run
+
+    return decorate
 
 
 def _ordered(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:

@@ -13,7 +13,7 @@ from dlms.errors import SecurityError
 if TYPE_CHECKING:
     from dlms.security.keys import KeySet
 
-MAX_KEY_FILE = 1 << 20
+MAX_KEY_FILE = 1 << 24
 """Octets of a key file that are read."""
 
 KEY_LENGTHS = (16, 32)
@@ -44,7 +44,8 @@ class Keys:
         """From JSON: `{"encryption": hex, "authentication": hex, "dedicated": hex, "system_title": hex}`, all optional.
 
         "broadcast" and "master" are known too; "system_title" may be a list, where both ends of an association send.
-        The library's own key file is taken as well: each of its devices for the messages that bear its title.
+        The library's own key file is taken as well: each of its devices for the messages that bear its title, and for
+        those that bear our title towards it, when we have that title towards no other device.
         Raises KeyMaterialError, which never shows a value.
         """
         from dlms.security.keyfile import FORMAT
@@ -67,10 +68,18 @@ class Keys:
     @classmethod
     def _of_devices(cls, content: bytes | str) -> Keys:
         from dlms.security.keyfile import KeyFile
+        from dlms.security.keys import KeySet
 
-        devices = KeyFile.parse(content).devices.values()
-        titled = {device.system_title: device.keys for device in devices if device.system_title is not None}
-        untitled = [device.keys for device in devices if device.system_title is None]
+        file = KeyFile.parse(content)
+        keyed = {name: device for name, device in file.devices.items() if device.keys != KeySet()}
+        titled = {device.system_title: device.keys for device in keyed.values() if device.system_title is not None}
+        untitled = [device.keys for device in keyed.values() if device.system_title is None]
+        for name, device in keyed.items():
+            # what we send to a device bears our title; with several devices nothing tells to which it went
+            ours = file.identity(name).system_title
+            alone = sum(one.identity == device.identity for one in keyed.values()) == 1
+            if device.identity is not None and ours is not None and alone:
+                titled.setdefault(ours, device.keys)
         return cls(untitled[0] if len(untitled) == 1 else None, (), titled)
 
     @classmethod

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import io
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from cryptography import x509
@@ -577,15 +578,50 @@ def test_a_witness_elsewhere(run):
     assert run("counters", "show", "c.db", "--witness", "far/w").code == 0
 
 
-def test_every_command_has_a_test():
-    """The names of all commands stand in this file, so that a new one cannot be forgotten."""
+def commands() -> dict[str, Any]:
+    """Every command by its words."""
     import typer.main
 
     from dlms.cli.keys import app
 
-    def names(group: object) -> set[str]:
-        inside: dict[str, object] = getattr(group, "commands", {})
-        return set(inside).union(*map(names, inside.values())) if inside else set()
+    def inside(group: Any, words: str) -> dict[str, Any]:
+        found = {}
+        for name, command in getattr(group, "commands", {}).items():
+            found |= inside(command, f"{words} {name}".strip())
+        return found or {words: group}
 
+    return inside(typer.main.get_command(app), "")
+
+
+def test_every_command_has_a_test_and_json():
+    """The names of all commands stand in this file, so that a new one cannot be forgotten."""
     text = Path(__file__).read_text()
-    assert all(f'"{name}"' in text for name in names(typer.main.get_command(app)))
+    assert len(commands()) == 24
+    for words, command in commands().items():
+        assert all(f'"{word}"' in text for word in words.split())
+        assert "--json" in [option for parameter in command.params for option in parameter.opts], words
+
+
+def test_json_of_what_prints_little(bench):
+    """Commands whose text is a document or a word."""
+
+    def said(*arguments: str) -> Any:
+        done = bench(*arguments, "--json")
+        assert done.code == 0, done.err
+        return json.loads(done.out)
+
+    asked = said("certificate", "request", "k.json", "we", "signature", "-o", "r.csr")
+    assert asked["file"] == "r.csr"
+    made = said("certificate", "issue", "ca.pem", "r.csr", "signature")
+    assert made["file"] is None
+    Path("c.der").write_bytes(base64.b64decode(made["der"]))
+    assert said("certificate", "import", "k.json", "c.der") == {"role": "device", "device": "we"}
+    assert (
+        base64.b64decode(said("certificate", "export", "k.json", "--device", "we")["der"]) == Path("c.der").read_bytes()
+    )
+    assert base64.b64decode(said("certificate", "authority", "other.pem")["der"])
+    assert said("certificate", "remove", "k.json", "--device", "we")["purpose"] == "signature"
+    assert said("remove", "k.json", "m") == {"removed": "m"}
+    assert bench("remove", "k.json", "we").out == "removed we\n"
+    assert said("counters", "create", "c.db") == []
+    assert said("counters", "adopt", "c.db", "--skip", "1") == []

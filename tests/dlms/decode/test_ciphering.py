@@ -217,6 +217,18 @@ def test_keys_of_many_devices() -> None:
     assert decode(encode(GeneralGloCiphering(b"OTHERONE", other)), keys=many).reading.encrypted
 
 
+def test_what_we_send_bears_our_title() -> None:
+    """The key file names us as the identity towards one meter; with two meters nobody knows whose keys they are."""
+    fields = {"suite": 0} | {name: FILE[name] for name in ("encryption", "authentication")}
+    us = {"suite": 0, "system_title": b"OURTITLE".hex()}
+    meter = fields | {"system_title": TITLE.hex(), "identity": "we"}
+    sent = encode(GeneralGloCiphering(b"OURTITLE", protect(GET, FULL, SET, b"OURTITLE", 1)))
+    document = {"format": "dlms-meters keys", "version": 1, "devices": {"we": us, "meter": meter}}
+    assert decode(sent, keys=Keys.parse(json.dumps(document))).value["apdu"] == "get-request-normal"
+    document["devices"] |= {"other": meter | {"system_title": b"OTHERONE".hex()}}
+    assert decode(sent, keys=Keys.parse(json.dumps(document))).reading.encrypted
+
+
 NO_KEY_FILES = ["", "[]", "{", '{"encryption": "0011"}', '{"encryption": "zz"}', '{"system_title": "00"}']
 NO_KEY_FILES += ['{"system_title": 5}', '{"encription": "00"}', '{"encryption": 5}', '{"format": "dlms-meters keys"}']
 
