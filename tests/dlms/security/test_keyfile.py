@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dlms.security import agreement, points
 from dlms.security.keyfile import DeviceKeys, KeyFile, KeyFileError, secrets_of
@@ -36,6 +38,9 @@ FULL = {
     "certificates": {"signature": "MAA=", "tls": "MAEA"},
     "public_keys": {"key_agreement": "77" * 64},
 }
+
+
+NAMES = {*FULL, "a", "b", "key", "phase", "tls", "signature", "anchors", "authorities", "devices", "trust"}
 
 
 def text(devices: object, **changes: object) -> str:
@@ -265,3 +270,53 @@ def test_an_editor_that_was_killed_leaves_nothing_behind(tmp_path: Path):
         pass
     assert sorted(file.name for file in tmp_path.iterdir()) == [".keys.json.lock", ".keys.json.mine", "keys.json"]
     assert (tmp_path / ".keys.json.lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_trust_round_trip(tmp_path: Path):
+    given = KeyFile({}, (b"\x30\0", b"\x30\1\0"), (b"\x30\2\0\0",))
+    given.save(tmp_path / "keys.json")
+    loaded = KeyFile.load(tmp_path / "keys.json")
+    assert (loaded.anchors, loaded.authorities) == (given.anchors, given.authorities)
+    assert json.loads(given.text())["trust"] == {"anchors": ["MAA=", "MAEA"], "authorities": ["MAIAAA=="]}
+    assert "trust" not in json.loads(KeyFile().text())
+    for alone in (KeyFile({}, (b"\x30\0",)), KeyFile({}, (), (b"\x30\0",))):
+        again = KeyFile.parse(alone.text())
+        assert (again.anchors, again.authorities) == (alone.anchors, alone.authorities)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from([KEY, "sent", "MAA="]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(NAMES)), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(device=st.dictionaries(st.sampled_from(sorted(FULL)), JSON, max_size=6), trust=JSON, more=JSON)
+def test_any_json_gives_our_errors_only(device, trust, more):
+    for document in (text({"a": device}), text({"a": device, "b": more}, trust=trust), json.dumps(more)):
+        try:
+            found = KeyFile.parse(document)
+        except KeyFileError:
+            continue
+        assert KeyFile.parse(found.text()).text() == found.text()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("encryption", b"k" * 15, "15 octets; security suite 1 wants 16"),
+        ("signing_key", b"k" * 31, "not a private key"),
+        ("agreement_key", bytes(32), "not a private key"),
+        ("tls_key", b"\xff" * 32, "not a private key"),
+        ("next", b"k" * 16, "'next' is no secret of an entry: encryption,"),
+    ],
+)
+def test_a_secret_that_an_entry_cannot_have(name, value, reason):
+    with pytest.raises(KeyMaterialError, match=reason):
+        DeviceKeys(KeySet(), SUITE_1).with_secret(name, Secret(value))
+
+
+@pytest.mark.parametrize("name", [name for name in FULL if isinstance(FULL[name], str) and name != "system_title"])
+def test_one_secret_more(name):
+    made = DeviceKeys(KeySet(), SUITE_1).with_secret(name, Secret.from_hex(FULL[name]))
+    assert secrets_of(made) == {name: Secret.from_hex(FULL[name])}
