@@ -175,8 +175,8 @@ RULES = {
         Rule(
             "The two ends have different system titles",
             "channel",
-            "own_title == peer_title",
-            "False",
+            'raise SecurityError("both sides have the same system title: under one key their nonces would collide")',
+            "pass",
             "channel::titles_are_two_of_eight_octets",
         ),
     ),
