@@ -29,7 +29,7 @@ PACKAGE = HERE.parents[2] / "dlms" / "security"
 LOADED = (cryptography.x509, hypothesis.strategies)
 TESTS_FAILED = 1
 OPTIONS = ("-x", "-q", "-n0", "-p", "no:cacheprovider", "-o", "addopts=", "-o", "filterwarnings=")
-OPTIONS += ("--hypothesis-profile", "once")
+OPTIONS += ("--hypothesis-profile", "once", "--assert=plain", "--tb=no", "-p", "no:unraisableexception")
 
 
 def source(rule: Rule) -> str:
