@@ -31,12 +31,16 @@ from meters.engine.engine import Engine, LogView
 from meters.engine.errors import EngineError
 from meters.engine.events import Event, EventKind, Flag, Logger
 from meters.engine.fleet import Checkpoints, Fleet, ShardResult, Sink
+from meters.engine.incoherent import incoherent
+from meters.engine.phase_power import HalfCycles, PhasePower
+from meters.engine.phasor import aron, block_of, effective_va, symmetrical, unbalance
 from meters.engine.power_quality import Thresholds
 from meters.engine.quality import VoltageLimits
 from meters.engine.quantity import Kind, Measurand, Quantity
 from meters.engine.ring import Rows
 from meters.engine.schedule import NEVER, Every, Unit
 from meters.engine.tariff import Switch, TariffPlan
+from meters.engine.waveform import Waveform, coherent
 from meters.engine.wiring import Summation, Wiring
 
 __all__ = [
@@ -56,6 +60,7 @@ __all__ = [
     "Every",
     "Flag",
     "Fleet",
+    "HalfCycles",
     "Input",
     "Kind",
     "LogName",
@@ -66,6 +71,7 @@ __all__ = [
     "MoveBreaker",
     "NEVER",
     "NoLoad",
+    "PhasePower",
     "PhaseOutage",
     "PowerFail",
     "Quantity",
@@ -87,6 +93,14 @@ __all__ = [
     "TopUp",
     "Unit",
     "VoltageLimits",
+    "Waveform",
     "Wiring",
+    "aron",
+    "block_of",
+    "coherent",
     "default_logs",
+    "effective_va",
+    "incoherent",
+    "symmetrical",
+    "unbalance",
 ]

@@ -118,7 +118,17 @@ def waveforms() -> Iterator[Line]:
     close(power.active_w, 325.27 * 14.2 / 2 * math.cos(0.5), 1e-12, "P")
     close(power.reactive_var, 325.27 * 14.2 / 2 * math.sin(0.5), 1e-12, "Q1")
     close(half, rms_v, 1e-12, "Urms(1/2)")
-    works: dict[str, Work] = {"ours": lambda: waveform_ways.ours(wave), "read": lambda: waveform_ways.read(wave)}
+    crossed, halves = waveform_ways.ours_incoherent(wave)
+    close(crossed.active_w, 325.27 * 14.2 / 2 * math.cos(0.5), 1e-9, "incoherent P")
+    close(np.concatenate(halves), rms_v, 1e-9, "incoherent Urms(1/2)")
+    single = waveform_ways.in_single_precision(wave)
+    close(waveform_ways.ours(single)[0].active_w, power.active_w, 1e-6, "P of float32")
+    works: dict[str, Work] = {
+        "ours": lambda: waveform_ways.ours(wave),
+        "single": lambda: waveform_ways.ours(single),
+        "incoherent": lambda: waveform_ways.ours_incoherent(wave),
+        "read": lambda: waveform_ways.read(wave),
+    }
     if has("pqopen") and has("scipy"):
         check_pqopen(wave)
         works["pqopen"] = lambda: waveform_ways.with_pqopen(wave)
@@ -128,6 +138,10 @@ def waveforms() -> Iterator[Line]:
     case, unit = "waveforms 60 s x 3 x (U, I)", "samples"
     yield Line(case, "pqopen-lib, no fundamental", unit, rates["ours"], rates.get("pqopen"), 300)
     yield Line(case, "reading the samples", unit, rates["ours"], rates["read"], 8, at_least=False)
+    yield Line("the same in float32", "pqopen-lib, no fundamental", unit, rates["single"], rates.get("pqopen"), None)
+    case = "the same, incoherent"
+    yield Line(case, "pqopen-lib, no fundamental", unit, rates["incoherent"], rates.get("pqopen"), None)
+    yield Line(case, "reading the samples", unit, rates["incoherent"], rates["read"], None, at_least=False)
 
 
 def check_pqopen(wave: waveform_ways.Waveform) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meters.engine.waveform import PhasePower, Waveform, coherent, half_cycle_rms
+from meters.engine.incoherent import incoherent
+from meters.engine.phase_power import PhasePower
+from meters.engine.waveform import Waveform, coherent
 
 RATE_HZ, SECONDS, CYCLE = 6400, 60, 128
 CHUNK = RATE_HZ
@@ -24,7 +26,19 @@ def made_wave(seconds: int = SECONDS) -> Waveform:
 
 def ours(wave: Waveform) -> tuple[PhasePower, NDArray[np.float64]]:
     """Ten-cycle U, I, P and fundamentals (so Q1) of each phase, and Urms(1/2)."""
-    return coherent(wave, CYCLE), half_cycle_rms(wave.voltage_v, CYCLE)
+    power = coherent(wave, CYCLE)
+    return power, np.stack([half_cycles.rms_v() for half_cycles in power.half_cycles])
+
+
+def ours_incoherent(wave: Waveform) -> tuple[PhasePower, list[NDArray[np.float64]]]:
+    """The same by way of zero crossings, as if nothing were known of the sampling."""
+    power = incoherent(wave)
+    return power, [half_cycles.rms_v() for half_cycles in power.half_cycles]
+
+
+def in_single_precision(wave: Waveform) -> Waveform:
+    """The same in float32, which is what pqopen-lib's buffers hold."""
+    return Waveform(wave.voltage_v.astype(np.float32), wave.current_a.astype(np.float32), wave.sample_rate_hz)
 
 
 def read(wave: Waveform) -> float:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meters.engine import Config, Engine, EngineError, Kind, Measurand, Quantity, Wiring
+from meters.engine.incoherent import filled, incoherent
+from meters.engine.phase_power import HalfCycles, root_mean_square
 from meters.engine.phasor import (
     TURN,
     arithmetic_va,
@@ -18,7 +22,7 @@ from meters.engine.phasor import (
     unbalance,
     vector_va,
 )
-from meters.engine.waveform import Waveform, aggregate, coherent, half_cycle_rms, incoherent
+from meters.engine.waveform import Waveform, coherent, half_cycle_rms, window_cycles
 from tests.meters.engine.reference import START_S, Table
 
 SAMPLES = 128
@@ -62,22 +66,76 @@ def test_coherent_power_equals_the_sums_over_harmonics(seed):
     assert np.allclose(power.power_factor, active / (rms[0] * rms[1]))
 
 
-@pytest.mark.parametrize("line_hz", [49.5, 50.037, 50.0, 50.9])
-def test_incoherent_power_is_near_the_definitions(line_hz):
-    """230 V and 10 A at 30 degrees with a tenth of third harmonic in the current: Q1 is not sqrt(S^2 - P^2)."""
-    rate = 6400.0
-    u, i = {1: 230.0 + 0j}, {1: 10 * np.exp(-1j * np.pi / 6), 3: 1.0 + 0j}
-    shift = {h: x * np.exp(-2j * np.pi * h / 3) for h, x in u.items()}
-    voltage_v = np.stack([synthesise(u, rate, 2.0, line_hz), synthesise(shift, rate, 2.0, line_hz)])
-    wave = Waveform(voltage_v, np.stack([synthesise(i, rate, 2.0, line_hz)] * 2), rate)
-    power = incoherent(wave)
-    assert power.active_w.shape[1] >= 9
-    assert np.allclose(power.frequency_hz, line_hz, rtol=1e-7)
-    assert np.allclose(power.voltage_v, 230.0, rtol=1e-4)
-    assert np.allclose(power.active_w[0], 2300 * np.cos(np.pi / 6), rtol=1e-4)
-    assert np.allclose(power.reactive_var[0], 1150.0, rtol=2e-4)
-    assert (power.nonactive_var[0] > 1170).all()
-    assert np.allclose(np.angle(power.voltage_1[1] / power.voltage_1[0]), -2 * np.pi / 3, atol=1e-3)
+RATE_HZ = 6400.0
+DISTORTED_V = {1: 230 + 0j, 2: 3.0 + 0j, 3: 6.9j, 5: 5.0 + 0j, 7: 8.0 + 0j, 11: 4.0 + 0j}
+DISTORTED_A = {1: 10 * np.exp(-1j * np.pi / 6), 3: 3 + 0j, 5: 2j, 11: 1 + 0j}
+
+
+def three_phases(u: dict[int, complex], i: dict[int, complex], line_hz: float, duration_s: float) -> Waveform:
+    """Each phase a third of a turn behind the one before it."""
+    rows = []
+    for spectrum in (u, i):
+        turned = [{h: x * np.exp(-2j * np.pi * h * k / 3) for h, x in spectrum.items()} for k in range(3)]
+        rows.append(np.stack([synthesise(one, RATE_HZ, duration_s, line_hz) for one in turned]))
+    return Waveform(rows[0], rows[1], RATE_HZ)
+
+
+def rms_of(spectrum: dict[int, complex]) -> float:
+    return float(np.sqrt(sum(abs(x) ** 2 for x in spectrum.values())))
+
+
+@pytest.mark.parametrize("line_hz", [42.6, 49.5, 50.037, 50.0, 50.9, 57.4])
+def test_incoherent_windows_are_each_exact(line_hz):
+    """Every window alone: P within 5 ppm, Q1 within 50 ppm, f within 1e-8, though no cycle is whole samples long."""
+    power = incoherent(three_phases(DISTORTED_V, DISTORTED_A, line_hz, 2.0))
+    active_w = sum((DISTORTED_V[h] * np.conj(i)).real for h, i in DISTORTED_A.items())
+    reactive_var = (DISTORTED_V[1] * np.conj(DISTORTED_A[1])).imag
+    assert power.active_w.shape == (3, int(2.0 * line_hz / 10 - 0.05))
+    assert np.allclose(power.active_w, active_w, rtol=5e-6, atol=0)
+    assert np.allclose(power.reactive_var, reactive_var, rtol=5e-5, atol=0)
+    assert np.allclose(power.frequency_hz, line_hz, rtol=1e-8, atol=0)
+    assert np.allclose(power.voltage_v, rms_of(DISTORTED_V), rtol=1e-8, atol=0)
+    assert np.allclose(power.current_a, rms_of(DISTORTED_A), rtol=1e-6, atol=0)
+    assert np.allclose(np.angle(power.voltage_1[1] / power.voltage_1[0]), -2 * np.pi / 3, atol=1e-7)
+    assert (power.nonactive_var > power.reactive_var * 1.02).all()
+    for half_cycles in power.half_cycles:
+        assert np.allclose(half_cycles.rms_v(), rms_of(DISTORTED_V), rtol=1e-7, atol=0)
+        assert np.array_equal(half_cycles.one_cycle_rms_v(), half_cycles.rms_v()[::2])
+
+
+@pytest.mark.parametrize("dead", [0, 1, 2])
+def test_a_dead_phase_disturbs_no_other(dead):
+    wave = three_phases(DISTORTED_V, DISTORTED_A, 50.037, 2.0)
+    wave.voltage_v[dead, 4000:] = 0.02 * np.random.default_rng(3).normal(size=wave.voltage_v.shape[1] - 4000)
+    power, alive = incoherent(wave), [phase for phase in range(3) if phase != dead]
+    active_w = sum((DISTORTED_V[h] * np.conj(i)).real for h, i in DISTORTED_A.items())
+    assert np.allclose(power.active_w[alive], active_w, rtol=5e-6, atol=0)
+    assert np.allclose(power.frequency_hz, 50.037, rtol=1e-8, atol=0)
+    lost = power.half_cycles[dead]
+    assert (lost.rms_v()[lost.edges_s[:-2] > 4001 / RATE_HZ] < 0.1).all()
+    assert np.allclose(np.diff(lost.edges_s), 0.5 / 50.037, rtol=0.05)
+    for phase in alive:
+        assert np.allclose(power.half_cycles[phase].rms_v(), rms_of(DISTORTED_V), rtol=1e-7)
+
+
+def test_half_cycles_go_on_where_there_are_no_crossings():
+    assert np.allclose(filled(np.array([10.0, 20.0, 50.0]), 9.0, 2.0, 78.0), [10, 20, 30, 40, 50, 60, 70])
+    assert np.allclose(filled(np.array([32.0, 42.0]), 9.0, 2.0, 43.0), [12, 22, 32, 42])
+    assert np.allclose(filled(np.zeros(0), 10.0, 5.0, 36.0), [5, 15, 25, 35])
+    halves = HalfCycles(np.array([0.0, 1.0, 3.0]), np.array([4.0, 1.0]))
+    assert halves.rms_v() == pytest.approx(np.sqrt(2.0))
+
+
+def test_windows_begin_anew_at_ticks_of_ten_minutes():
+    """The tick comes 0.45 s after the first sample: the third window is completed across it, the fourth overlaps."""
+    wave = three_phases({1: 230 + 0j}, {1: 5 + 0j}, 50.0, 1.2)
+    power = incoherent(wave, start_s=599.55)
+    free = incoherent(wave)
+    assert np.array_equal(power.begin_s[:3], free.begin_s[:3])
+    assert 0.45 <= power.begin_s[3] < 0.46 < power.end_s[2]
+    assert np.allclose(np.diff(power.begin_s[3:]), 0.2)
+    block = power.block(0.4)
+    assert np.allclose(block.active_w.sum() * 0.4, 3 * 1150 * 1.2)
 
 
 def test_known_values_of_a_distorted_load():
@@ -98,8 +156,9 @@ def test_incoherent_needs_a_window_of_crossings_and_survives_noise():
     assert np.allclose(incoherent(wave).frequency_hz, 50.0, rtol=1e-3)
     short = Waveform(voltage_v[None, :900], voltage_v[None, :900], rate)
     assert incoherent(short).active_w.shape == (1, 0)
-    flat = Waveform(np.zeros((1, 9000)), np.zeros((1, 9000)), rate)
-    assert incoherent(flat).active_w.shape == (1, 0)
+    flat = incoherent(Waveform(np.zeros((1, 9000)), np.zeros((1, 9000)), rate))
+    assert np.allclose(flat.frequency_hz, 50.0)
+    assert not flat.active_w.any()
 
 
 def test_half_cycle_rms_sees_a_dip_of_one_half_cycle():
@@ -110,12 +169,39 @@ def test_half_cycle_rms_sees_a_dip_of_one_half_cycle():
     expected = np.full(39, 230.0)
     expected[9:11] = 230 * np.sqrt((1 + 0.25) / 2)
     assert np.allclose(rms[0], expected)
-    assert aggregate(np.array([3.0, 4.0])) == pytest.approx(np.sqrt(12.5))
+    assert root_mean_square(np.array([3.0, 4.0])) == pytest.approx(np.sqrt(12.5))
+
+
+@pytest.mark.parametrize("line_hz", [50.0, 50.3, 47.1, 60.0, 59.3])
+def test_steps_last_a_second_at_any_frequency(line_hz):
+    """Windows of ten or twelve cycles do not fit seconds: a step takes the parts of the windows within it."""
+    grown = 1 + np.arange(round(5 * RATE_HZ)) / RATE_HZ
+    steady = three_phases({1: 230 + 0j}, {1: 10 * np.exp(-0.5j)}, line_hz, 5.0)
+    power = incoherent(Waveform(steady.voltage_v, steady.current_a * grown, RATE_HZ), round(line_hz, -1))
+    assert np.allclose(power.end_s - power.begin_s, (10 if line_hz < 55 else 12) / line_hz)
+    block = power.block()
+    assert block.active_w.shape == (3, 5, 1)
+    expected = 2300 * np.cos(0.5) * (1.5 + np.arange(5))
+    assert np.allclose(block.active_w[:, 1:4, 0], expected[1:4], rtol=2e-3)
+    assert np.allclose(block.voltage_v, 230.0, rtol=1e-8)
+    assert np.allclose(block.frequency_hz, line_hz, rtol=1e-8)
+
+
+def test_energy_of_windows_is_that_of_the_steps():
+    power = incoherent(three_phases(DISTORTED_V, DISTORTED_A, 50.3, 4.0))
+    active_w = np.random.default_rng(5).normal(1000, 300, power.active_w.shape)
+    power = dataclasses.replace(power, active_w=active_w)
+    block = power.block(0.25)
+    edges_s = np.append(power.begin_s, power.end_s[-1])
+    covered_s = np.diff(np.clip(np.arange(block.active_w.shape[1] + 1) * 0.25, edges_s[0], edges_s[-1]))
+    inside = (block.active_w[..., 0] * covered_s).sum(axis=-1)
+    lengths_s = np.diff(np.minimum(edges_s, block.active_w.shape[1] * 0.25))
+    assert np.allclose(inside, (active_w * lengths_s).sum(axis=-1))
 
 
 def test_windows_become_steps_of_the_engine():
     rate = SAMPLES * 50.0
-    wave = Waveform(*(synthesise({1: x}, rate, 2.5, 50.0)[None] for x in (230 + 0j, 10j)), rate)
+    wave = Waveform(*(synthesise({1: x}, rate, 2.4, 50.0)[None] for x in (230 + 0j, 10j)), rate)
     block = coherent(wave, SAMPLES).block()
     assert block.active_w.shape == (1, 2, 1)
     table = Table(block.active_w, block.reactive_var, block.voltage_v, block.current_a)
@@ -123,6 +209,20 @@ def test_windows_become_steps_of_the_engine():
     engine.advance(START_S + 2)
     assert engine.register(Quantity(Measurand.REACTIVE_Q4, Kind.INSTANT)) == 2300
     assert engine.register(Quantity(Measurand.ACTIVE_IMPORT, Kind.INSTANT)) == 0
+    assert window_cycles(50.3) == 10
+    assert coherent(wave, SAMPLES // 2).begin_s[1] == pytest.approx(0.12)
+
+
+def test_too_little_fills_no_step():
+    wave = three_phases({1: 230 + 0j}, {1: 5 + 0j}, 50.0, 0.5)
+    with pytest.raises(EngineError, match="first step"):
+        incoherent(wave).block()
+    with pytest.raises(EngineError, match="whole window"):
+        incoherent(Waveform(wave.voltage_v[:, :900], wave.current_a[:, :900], RATE_HZ)).block()
+    with pytest.raises(EngineError, match="no progress"):
+        incoherent(wave).block(0.0)
+    with pytest.raises(EngineError, match="samples a cycle"):
+        incoherent(Waveform(wave.voltage_v, wave.current_a, 700.0))
 
 
 PHASES = np.array([1.0, TURN**2, TURN])

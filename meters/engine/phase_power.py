@@ -1,0 +1,187 @@
+"""Power per phase and window as IEEE 1459-2010 names it, and how windows become the engine's steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meters.engine.block import Block
+from meters.engine.energy import Doubles
+from meters.engine.errors import EngineError
+
+Complexes = NDArray[np.complex128]
+
+
+def root_mean_square(values: Doubles) -> Doubles:
+    """Root of the mean of squares over the last axis.  IEC 61000-4-30 ed. 3, 4.5."""
+    root: Doubles = np.sqrt(np.mean(np.square(values), axis=-1))
+    return root
+
+
+@dataclass(frozen=True, slots=True)
+class HalfCycles:
+    """Half cycles of one voltage: `edges_s` (n + 1) since the first sample, `mean_square` (n) of the samples between."""
+
+    edges_s: Doubles
+    mean_square: Doubles
+
+    def rms_v(self) -> Doubles:
+        """Urms(1/2): RMS of a cycle, refreshed every half cycle; value j is complete at edge j + 2.
+
+        IEC 61000-4-30 ed. 3, 3.28.
+        """
+        length_s = np.diff(self.edges_s)
+        energy = self.mean_square * length_s
+        rms: Doubles = np.sqrt((energy[1:] + energy[:-1]) / (length_s[1:] + length_s[:-1]))
+        return rms
+
+    def one_cycle_rms_v(self) -> Doubles:
+        """Urms(1): the same refreshed every cycle, which class S may use; value j is complete at edge 2 j + 2."""
+        return self.rms_v()[::2]
+
+
+@dataclass(frozen=True, slots=True)
+class PhasePower:
+    """Per phase and window (phase, window): RMS values, active power, and the fundamental phasors (RMS, complex).
+
+    The angle of the phasors is that of the common window, so they may be compared between phases.  Everything else is
+    derived as IEEE 1459-2010, 3.1.2, names it.  `frequency_hz`, and `begin_s` and `end_s` since the first sample, are
+    (window); `half_cycles` are of each phase's voltage.
+    """
+
+    voltage_v: Doubles
+    current_a: Doubles
+    active_w: Doubles
+    voltage_1: Complexes
+    current_1: Complexes
+    frequency_hz: Doubles
+    begin_s: Doubles
+    end_s: Doubles
+    half_cycles: tuple[HalfCycles, ...]
+
+    @property
+    def reactive_var(self) -> Doubles:
+        """Q1 = U1 I1 sin(theta1), positive for inductive import: the only one that has a sign."""
+        return np.imag(self.voltage_1 * self.current_1.conj())
+
+    @property
+    def active_1_w(self) -> Doubles:
+        """P1, of the fundamental."""
+        return np.real(self.voltage_1 * self.current_1.conj())
+
+    @property
+    def active_harmonic_w(self) -> Doubles:
+        """PH = P - P1."""
+        return self.active_w - self.active_1_w
+
+    @property
+    def apparent_va(self) -> Doubles:
+        """S = U I."""
+        return self.voltage_v * self.current_a
+
+    @property
+    def apparent_1_va(self) -> Doubles:
+        """S1 = U1 I1."""
+        return np.abs(self.voltage_1) * np.abs(self.current_1)
+
+    @property
+    def nonactive_var(self) -> Doubles:
+        """N = sqrt(S^2 - P^2): without a sign, and not reactive power when there are harmonics."""
+        return _root_of_difference(self.apparent_va, self.active_w)
+
+    @property
+    def nonfundamental_va(self) -> Doubles:
+        """SN = sqrt(S^2 - S1^2)."""
+        return _root_of_difference(self.apparent_va, self.apparent_1_va)
+
+    @property
+    def harmonic_voltage_v(self) -> Doubles:
+        """UH = sqrt(U^2 - U1^2): everything that is not fundamental."""
+        return _root_of_difference(self.voltage_v, np.abs(self.voltage_1))
+
+    @property
+    def harmonic_current_a(self) -> Doubles:
+        """IH = sqrt(I^2 - I1^2)."""
+        return _root_of_difference(self.current_a, np.abs(self.current_1))
+
+    @property
+    def current_distortion_var(self) -> Doubles:
+        """DI = U1 IH."""
+        return np.abs(self.voltage_1) * self.harmonic_current_a
+
+    @property
+    def voltage_distortion_var(self) -> Doubles:
+        """DV = UH I1."""
+        return self.harmonic_voltage_v * np.abs(self.current_1)
+
+    @property
+    def harmonic_apparent_va(self) -> Doubles:
+        """SH = UH IH."""
+        return self.harmonic_voltage_v * self.harmonic_current_a
+
+    @property
+    def harmonic_distortion_var(self) -> Doubles:
+        """DH = sqrt(SH^2 - PH^2)."""
+        return _root_of_difference(self.harmonic_apparent_va, self.active_harmonic_w)
+
+    @property
+    def power_factor(self) -> Doubles:
+        """PF = P / S; 1 without current."""
+        return np.divide(self.active_w, self.apparent_va, out=np.ones_like(self.active_w), where=self.apparent_va > 0)
+
+    @property
+    def voltage_thd(self) -> Doubles:
+        """THDU = UH / U1."""
+        return self.harmonic_voltage_v / np.abs(self.voltage_1)
+
+    @property
+    def current_thd(self) -> Doubles:
+        """THDI = IH / I1."""
+        return self.harmonic_current_a / np.abs(self.current_1)
+
+    def block(self, step_s: float = 1.0) -> Block:
+        """The engine's steps, for one meter: step k is the time k to k + 1 times `step_s` after the first sample.
+
+        A step takes of each window the part that lies within it: powers as means, RMS values as roots of mean squares,
+        so no energy is lost or made wherever windows end.  A step that is covered by less than its half is left out
+        at the end; EngineError when the first one is.
+        """
+        if not step_s > 0:
+            raise EngineError(f"steps of {step_s} s make no progress")
+        end_s = np.minimum(self.end_s, np.append(self.begin_s[1:], np.inf))
+        knots_s = np.column_stack([self.begin_s, end_s]).ravel()
+        length_s = end_s - self.begin_s
+        edges_s = np.arange(int((knots_s[-1] if knots_s.size else 0.0) // step_s) + 2) * step_s
+
+        def over_steps(values: Doubles) -> Doubles:
+            grown = np.cumsum(values * length_s, axis=-1)
+            lines = np.repeat(np.insert(grown, 0, 0.0, axis=-1), 2, axis=-1)[..., 1:-1].reshape(-1, knots_s.size)
+            sums = np.array([np.interp(edges_s, knots_s, line) for line in lines])
+            return np.diff(sums).reshape(*values.shape[:-1], -1)
+
+        if not knots_s.size:
+            raise EngineError("a waveform without a whole window fills no step")
+        covered_s = over_steps(np.ones(length_s.size))
+        enough = covered_s >= step_s / 2
+        if not enough[0]:
+            raise EngineError(f"the first step of {step_s} s is measured for {covered_s[0]:.3f} s only")
+        steps = enough.size if enough.all() else int(enough.argmin())
+
+        def mean(values: Doubles) -> Doubles:
+            means: Doubles = (over_steps(values)[..., :steps] / covered_s[:steps])[..., None]
+            return means
+
+        return Block(
+            mean(self.active_w),
+            mean(self.reactive_var),
+            np.sqrt(mean(np.square(self.voltage_v))),
+            np.sqrt(mean(np.square(self.current_a))),
+            mean(self.frequency_hz),
+        )
+
+
+def _root_of_difference(larger: Doubles, smaller: Doubles) -> Doubles:
+    """sqrt(a^2 - b^2), written so that equal arguments give little more than nothing; rounding never makes it NaN."""
+    return np.sqrt(np.maximum((larger - smaller) * (larger + smaller), 0.0))
