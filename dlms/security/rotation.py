@@ -136,7 +136,7 @@ def begun(device: DeviceKeys, new: Mapping[str, KeyLike | None]) -> DeviceKeys:
     return dataclasses.replace(device, next=_ordered(found))
 
 
-def wrapped(device: DeviceKeys, names: Iterable[str], *, under_next: bool = False) -> tuple[KeyChange, ...]:
+def wrapped(device: DeviceKeys, names: Iterable[str], *, under_next: bool) -> tuple[KeyChange, ...]:
     """The NEXT keys under the master key: the ACTIVE one, or the NEXT one.  Raises KeyMaterialError."""
     master = device.keys.get("master", device.suite)
     if under_next:

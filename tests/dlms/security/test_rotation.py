@@ -296,6 +296,24 @@ def test_accepted_speaks_of_the_keys_that_an_association_uses(path):
     assert change.phases() == {"encryption": Phase.PROVEN, "authentication": Phase.SENT}
 
 
+def test_keys_have_the_numbers_of_the_book():
+    assert KEY_IDS == {"encryption": 0, "broadcast": 1, "authentication": 2, "master": 3}
+
+
+def test_unchanged_goes_back_to_what_was_stored(path):
+    change = Rotation(path, "suite 0")
+    change.begin(BOTH)
+    change.transfer()
+    new = device(path).next
+    change.unchanged(["encryption"])
+    assert change.phases() == {"encryption": Phase.STORED, "authentication": Phase.SENT}
+    change.unchanged()
+    assert change.phases() == dict.fromkeys(BOTH, Phase.STORED)
+    assert {name: one.key for name, one in device(path).next.items()} == {name: one.key for name, one in new.items()}
+    change.cancel()
+    assert device(path).keys == key_set()
+
+
 def test_some_can_be_named(path):
     change = Rotation(path, "suite 0")
     change.begin(BOTH)
