@@ -130,7 +130,8 @@ def begun(device: DeviceKeys, new: Mapping[str, KeyLike | None]) -> DeviceKeys:
         if pending is None:
             key = Secret(secrets.token_bytes(device.suite.key_length) if given is None else given)
             _check_new(dataclasses.replace(device, next=found), name, key)
-            found[name] = NextKey(key, phase or Phase.STORED)
+            assert phase is not None, "a key that begins has a phase"
+            found[name] = NextKey(key, phase)
         elif given is not None and Secret(given) != pending.key:
             raise LocalProtocolError(f"another {name} key is on its way already: {pending.phase}")
     return dataclasses.replace(device, next=_ordered(found))
@@ -216,12 +217,13 @@ class Rotation:
 
         def step(device: DeviceKeys) -> DeviceKeys:
             phase = _target(device, "agreed", name)
+            assert phase is not None, "an agreed key has a phase"
             own = points.private_key(device.next[name].key, device.suite)
             point = agreement.verified_ephemeral(answer, device.suite, verify, KEY_IDS[name])
             of = agreement.wrapping_algorithm if name == "master" else agreement.encryption_algorithm
             key = agreement.agree(own, point, device.suite, own_title, peer_title, algorithm=of(device.suite))
             _check_new(device, name, key)
-            return dataclasses.replace(device, next={**device.next, name: NextKey(key, phase or Phase.SENT)})
+            return dataclasses.replace(device, next={**device.next, name: NextKey(key, phase)})
 
         self._step(step)
 
