@@ -264,7 +264,8 @@ class Faults:
         voltage_v = block.voltage_v * share
         powers = (block.active_w * share**2, block.reactive_var * share**2)
         faulty = Block.from_power(*powers, voltage_v, block.frequency_hz)
-        return replace(faulty, inputs=inputs)
+        now = {name: getattr(faulty, name) for name in ("active_w", "reactive_var", "voltage_v", "current_a")}
+        return replace(block, **now, inputs=inputs)
 
     def _lay(
         self, fault: Fault, share: Doubles, inputs: NDArray[np.uint8], start_s: int, step_s: int, meters: range

@@ -6,7 +6,7 @@ It knows no protocol.  Start with `Engine`; `Config` says what kind of meters th
 
 from __future__ import annotations
 
-from meters.engine.block import Block, Input, Source
+from meters.engine.block import Block, Excursions, Input, Source
 from meters.engine.commands import (
     BillingStop,
     Command,
@@ -34,7 +34,8 @@ from meters.engine.fleet import Checkpoints, Fleet, ShardResult, Sink
 from meters.engine.incoherent import incoherent
 from meters.engine.phase_power import HalfCycles, PhasePower
 from meters.engine.phasor import aron, block_of, effective_va, symmetrical, unbalance
-from meters.engine.power_quality import Thresholds
+from meters.engine.playback import Playback, side_by_side
+from meters.engine.power_quality import CLASS_A, CLASS_S, Refresh, Thresholds
 from meters.engine.quality import VoltageLimits
 from meters.engine.quantity import Kind, Measurand, Quantity
 from meters.engine.ring import Rows
@@ -47,6 +48,8 @@ __all__ = [
     "Block",
     "BillingStop",
     "BreakerState",
+    "CLASS_A",
+    "CLASS_S",
     "Checkpoints",
     "Command",
     "Config",
@@ -58,6 +61,7 @@ __all__ = [
     "Event",
     "EventKind",
     "Every",
+    "Excursions",
     "Flag",
     "Fleet",
     "HalfCycles",
@@ -73,8 +77,10 @@ __all__ = [
     "NoLoad",
     "PhasePower",
     "PhaseOutage",
+    "Playback",
     "PowerFail",
     "Quantity",
+    "Refresh",
     "ResetTrip",
     "Rows",
     "SetClockOffset",
@@ -101,6 +107,7 @@ __all__ = [
     "default_logs",
     "effective_va",
     "incoherent",
+    "side_by_side",
     "symmetrical",
     "unbalance",
 ]

@@ -7,7 +7,7 @@ conformity.  Errors are in per cent of the true value.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -206,13 +206,16 @@ class ErrorModel:
         gain = 1.0 + self.gain[meters] + drift
         cosine, sine = np.cos(self.phase_rad[meters]), np.sin(self.phase_rad[meters])
         active_w, reactive_var = block.active_w, block.reactive_var
-        return Block(
-            gain * (active_w * cosine + reactive_var * sine) + self.offset_w[meters],
-            gain * (reactive_var * cosine - active_w * sine) + self.offset_var[meters],
-            block.voltage_v * (1.0 + self.voltage_gain[meters]),
-            block.current_a * (1.0 + self.current_gain[meters]),
-            block.frequency_hz,
-            block.inputs,
+        voltage_gain, excursions = 1.0 + self.voltage_gain[meters], block.excursions
+        if excursions is not None:
+            excursions = replace(excursions, voltage_v=excursions.voltage_v * voltage_gain[excursions.meter])
+        return replace(
+            block,
+            active_w=gain * (active_w * cosine + reactive_var * sine) + self.offset_w[meters],
+            reactive_var=gain * (reactive_var * cosine - active_w * sine) + self.offset_var[meters],
+            voltage_v=block.voltage_v * voltage_gain,
+            current_a=block.current_a * (1.0 + self.current_gain[meters]),
+            excursions=excursions,
         )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,13 @@ from numpy.typing import NDArray
 from meters.engine.errors import EngineError
 
 Floats = NDArray[np.floating]
+
+
+MAX_VOLTAGE_V = 1e6
+ELEMENT_FIELDS = ("active_w", "reactive_var", "voltage_v", "current_a", "voltage_thd", "current_thd")
+"""The arrays of a block that are (phase element, time, meter)."""
+STEP_FIELDS = ("inputs", "unbalance")
+"""Those that are (time, meter)."""
 
 
 class Input(IntFlag):
@@ -23,12 +30,47 @@ class Input(IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
+class Excursions:
+    """Voltages that steps are too long to show: from `begin_s` to `end_s` (UTC) a phase's RMS is `voltage_v` instead.
+
+    One an index, in any order; `meter` and `element` count within the block.  Two of one phase do not overlap.  They
+    are what is seen, whether or not it is a dip or a swell: that is for the meter to say.  EngineError when the arrays
+    differ in length, or for one that ends before it begins, or for a voltage that none is.
+    """
+
+    meter: NDArray[np.int64]
+    element: NDArray[np.int64]
+    begin_s: NDArray[np.float64]
+    end_s: NDArray[np.float64]
+    voltage_v: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        shapes = {getattr(self, name).shape for name in self.__slots__}
+        if len(shapes) != 1 or len(shapes.pop()) != 1:
+            raise EngineError("excursions are arrays of one length")
+        if not ((self.end_s >= self.begin_s) & (self.voltage_v >= 0) & (self.voltage_v < MAX_VOLTAGE_V)).all():
+            raise EngineError("an excursion ends before it begins, or has no voltage")
+
+    def part(self, chosen: NDArray[np.bool_]) -> Excursions:
+        """Those that are chosen."""
+        return Excursions(*(getattr(self, name)[chosen] for name in self.__slots__))
+
+    def of(self, meters: range, start_s: float, stop_s: float) -> Excursions:
+        """Those of the meters in the range, counted from its first, that overlap the time from `start_s` to `stop_s`."""
+        inside = (self.meter >= meters.start) & (self.meter < meters.stop)
+        chosen = self.part(inside & (self.begin_s < stop_s) & (self.end_s > start_s))
+        return replace(chosen, meter=chosen.meter - meters.start)
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """Consecutive steps of some meters; every array is (phase element, time, meter).
 
     A step's values hold for the whole step: power as its mean, voltage and current as its RMS.  `frequency_hz` is
     (time, meter) or anything that broadcasts to it; `inputs` holds `Input` bits as (time, meter), None means all zero.
-    EngineError when the shapes differ.  float32 is welcome: everything is integrated in float64 and int64.
+    `excursions` are all that overlap the block's time.  For the counters of voltage quality: `unbalance` (u2, time,
+    meter; None: that of the RMS values at the nominal angles), `voltage_thd` and `current_thd` (None: sinusoidal), as
+    shares.  EngineError when the shapes differ.  float32 is welcome: everything is integrated in float64 and int64.
     """
 
     active_w: Floats
@@ -37,16 +79,28 @@ class Block:
     current_a: Floats
     frequency_hz: Floats | float = 50.0
     inputs: NDArray[np.uint8] | None = None
+    excursions: Excursions | None = None
+    unbalance: Floats | None = None
+    voltage_thd: Floats | None = None
+    current_thd: Floats | None = None
 
     def __post_init__(self) -> None:
         shape = self.active_w.shape
         if len(shape) != 3:
             raise EngineError(f"a block is (phase, time, meter), not {shape}")
-        for name in ("reactive_var", "voltage_v", "current_a"):
-            if (other := getattr(self, name).shape) != shape:
-                raise EngineError(f"{name} is {other}, active_w {shape}")
-        if self.inputs is not None and self.inputs.shape != shape[1:]:
-            raise EngineError(f"inputs are {self.inputs.shape}, not {shape[1:]}")
+        for name in ELEMENT_FIELDS:
+            if (given := getattr(self, name)) is not None and given.shape != shape:
+                raise EngineError(f"{name} is {given.shape}, active_w {shape}")
+        for name in STEP_FIELDS:
+            if (given := getattr(self, name)) is not None and given.shape != shape[1:]:
+                raise EngineError(f"{name} is {given.shape}, not {shape[1:]}")
+
+    def cut(self, steps: slice, meters: slice = slice(None)) -> Block:
+        """The part of some steps and meters; the excursions stay, for they have times of their own."""
+        fields: dict[str, Any] = {name: getattr(self, name) for name in (*ELEMENT_FIELDS, *STEP_FIELDS)}
+        cut = {name: value[..., steps, meters] for name, value in fields.items() if value is not None}
+        shape = self.active_w.shape[1:]
+        return replace(self, **cut, frequency_hz=np.broadcast_to(np.asarray(self.frequency_hz), shape)[steps, meters])
 
     @classmethod
     def from_power(
@@ -56,21 +110,6 @@ class Block:
         apparent_va = np.hypot(active_w, reactive_var)
         current_a = np.divide(apparent_va, voltage_v, out=np.zeros_like(apparent_va), where=voltage_v > 0)
         return cls(active_w, reactive_var, voltage_v, current_a, frequency_hz)
-
-
-def first_steps(block: Block, count: int) -> Block:
-    """The first so many steps of a block."""
-    frequency = block.frequency_hz
-    if isinstance(frequency, np.ndarray) and frequency.ndim == 2 and len(frequency) > 1:
-        frequency = frequency[:count]
-    return Block(
-        block.active_w[:, :count],
-        block.reactive_var[:, :count],
-        block.voltage_v[:, :count],
-        block.current_a[:, :count],
-        frequency,
-        None if block.inputs is None else block.inputs[:count],
-    )
 
 
 class Source(Protocol):

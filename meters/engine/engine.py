@@ -95,9 +95,11 @@ class Engine:
         return int(tile.inputs[index])
 
     def is_active(self, kind: EventKind, meter: int = 0, phase: int = 0) -> bool:
-        """Whether a voltage condition (MISSING_PHASE, UNDER_VOLTAGE, OVER_VOLTAGE with phase; POWER_FAIL) holds now."""
+        """Whether a voltage condition (MISSING_PHASE, UNDER_VOLTAGE, OVER_VOLTAGE with phase; POWER_FAIL; with
+        `Config.power_quality` DIP, SWELL, INTERRUPTION) holds now."""
         tile, index = self._current(meter)
-        return tile.supervision.is_active(kind, phase, index)
+        machines = (tile.supervision, tile.quality)
+        return any(machine.is_active(kind, phase, index) for machine in machines if machine is not None)
 
     def breaker(self, meter: int = 0) -> BreakerState:
         """State of the breaker.  EngineError when the model has none."""

@@ -30,6 +30,8 @@ class Flag(IntFlag):
     NEUTRAL_FAULT = auto()
     POWER_OUTAGE = auto()
     """The supply failed during the row's period, or the row is the first since."""
+    FLAGGED = auto()
+    """A dip, swell or interruption fell into the row's period: IEC 61000-4-30, 4.7, marks every aggregate so."""
 
 
 class Logger(Enum):
@@ -96,8 +98,9 @@ class Event:
     """One line of an event logger.
 
     `time_s` (meter clock, UTC seconds) is when the meter knew; `begin_s` when the condition began; `active` tells the
-    begin from the end.  An end carries mean, largest and smallest voltage of the time in between.  `id` counts per
-    meter and logger, from 1, and survives that old lines fall out.
+    begin from the end.  An end carries mean, largest and smallest voltage of the time in between, and how long that
+    was in `length_ms`; `begin_ms` are the milliseconds (0..999) of the begin after `begin_s`.  `id` counts per meter
+    and logger, from 1, and survives that old lines fall out.
     """
 
     id: int
@@ -110,6 +113,8 @@ class Event:
     mean_v: float = 0.0
     max_v: float = 0.0
     min_v: float = 0.0
+    begin_ms: int = 0
+    length_ms: int = 0
 
 
 class EventLog:
@@ -130,13 +135,15 @@ class EventLog:
         begin_s: int | None = None,
         value: int = 0,
         voltages_v: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        begin_ms: int = 0,
+        length_ms: int = 0,
     ) -> None:
         """Write one line; the oldest line goes when the logger is full."""
         logger = LOGGER_OF[kind]
         lines = self.lines.setdefault((meter, logger), deque(maxlen=self.depth.get(logger, 200)))
         number = lines[-1].id + 1 if lines else 1
         begin_s = time_s if begin_s is None else begin_s
-        lines.append(Event(number, time_s, kind, active, phase, begin_s, value, *voltages_v))
+        lines.append(Event(number, time_s, kind, active, phase, begin_s, value, *voltages_v, begin_ms, length_ms))
 
     def of(self, meter: int, logger: Logger) -> list[Event]:
         """The lines of one logger, oldest first."""

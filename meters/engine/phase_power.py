@@ -7,11 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from meters.engine.block import Block
+from meters.engine.block import Block, Excursions
 from meters.engine.energy import Doubles
 from meters.engine.errors import EngineError
+from meters.engine.phasor import share, unbalance
+from meters.engine.power_quality import Refresh
 
 Complexes = NDArray[np.complex128]
+
+LARGEST_THD = 1000.0
+"""So much a distortion without a fundamental counts, instead of infinity."""
 
 
 def root_mean_square(values: Doubles) -> Doubles:
@@ -133,53 +138,87 @@ class PhasePower:
 
     @property
     def voltage_thd(self) -> Doubles:
-        """THDU = UH / U1."""
-        return self.harmonic_voltage_v / np.abs(self.voltage_1)
+        """THDU = UH / U1; 0 without voltage."""
+        return share(self.harmonic_voltage_v, np.abs(self.voltage_1))
 
     @property
     def current_thd(self) -> Doubles:
-        """THDI = IH / I1."""
-        return self.harmonic_current_a / np.abs(self.current_1)
+        """THDI = IH / I1; 0 without current."""
+        return share(self.harmonic_current_a, np.abs(self.current_1))
 
-    def block(self, step_s: float = 1.0) -> Block:
+    @property
+    def unbalance(self) -> Doubles:
+        """u2 of each window, (window).  EngineError for other than three phases."""
+        return unbalance(self.voltage_1)
+
+    def block(self, step_s: float = 1, *, start_s: float = 0.0, refresh: Refresh = Refresh.HALF_CYCLE) -> Block:
         """The engine's steps, for one meter: step k is the time k to k + 1 times `step_s` after the first sample.
 
         A step takes of each window the part that lies within it: powers as means, RMS values as roots of mean squares,
         so no energy is lost or made wherever windows end.  A step that is covered by less than its half is left out
-        at the end; EngineError when the first one is.
+        at the end; EngineError when the first one is.  The RMS values of cycles become excursions, with `start_s`, the
+        UTC of the first sample.
         """
+        steps = _Steps(self.begin_s, self.end_s, step_s)
+        thd = (np.minimum(thd, LARGEST_THD) for thd in (self.voltage_thd, self.current_thd))
+        voltage_thd, current_thd = (steps.mean(shares)[..., None] for shares in thd)
+        three = len(self.active_w) == 3
+        return Block(
+            steps.mean(self.active_w)[..., None],
+            steps.mean(self.reactive_var)[..., None],
+            np.sqrt(steps.mean(np.square(self.voltage_v)))[..., None],
+            np.sqrt(steps.mean(np.square(self.current_a)))[..., None],
+            steps.mean(self.frequency_hz)[..., None],
+            excursions=self._excursions(start_s, start_s + steps.count * step_s, refresh),
+            unbalance=steps.mean(np.minimum(self.unbalance, LARGEST_THD))[..., None] if three else None,
+            voltage_thd=voltage_thd,
+            current_thd=current_thd,
+        )
+
+    def _excursions(self, start_s: float, stop_s: float, refresh: Refresh) -> Excursions | None:
+        """An RMS value of a cycle is that of the half cycle, or cycle, that completes it; the ends take the nearest."""
+        rows = []
+        for element, halves in enumerate(self.half_cycles):
+            values_v = halves.rms_v() if refresh is Refresh.HALF_CYCLE else halves.one_cycle_rms_v()
+            if not values_v.size:
+                continue
+            edges_s = start_s + (halves.edges_s[1:] if refresh is Refresh.HALF_CYCLE else halves.edges_s[::2])
+            begin_s, end_s = edges_s[: values_v.size].copy(), edges_s[1 : values_v.size + 1].copy()
+            begin_s[0], end_s[-1] = start_s, max(stop_s, end_s[-1])
+            which = np.full(values_v.size, element)
+            rows.append((np.zeros_like(which), which, begin_s, end_s, values_v))
+        return Excursions(*(np.concatenate(column) for column in zip(*rows, strict=True))) if rows else None
+
+
+class _Steps:
+    """Means over steps of what is known over windows, as much of each as lies within the step."""
+
+    def __init__(self, begin_s: Doubles, end_s: Doubles, step_s: float) -> None:
         if not step_s > 0:
             raise EngineError(f"steps of {step_s} s make no progress")
-        end_s = np.minimum(self.end_s, np.append(self.begin_s[1:], np.inf))
-        knots_s = np.column_stack([self.begin_s, end_s]).ravel()
-        length_s = end_s - self.begin_s
-        edges_s = np.arange(int((knots_s[-1] if knots_s.size else 0.0) // step_s) + 2) * step_s
-
-        def over_steps(values: Doubles) -> Doubles:
-            grown = np.cumsum(values * length_s, axis=-1)
-            lines = np.repeat(np.insert(grown, 0, 0.0, axis=-1), 2, axis=-1)[..., 1:-1].reshape(-1, knots_s.size)
-            sums = np.array([np.interp(edges_s, knots_s, line) for line in lines])
-            return np.diff(sums).reshape(*values.shape[:-1], -1)
-
-        if not knots_s.size:
+        if not begin_s.size:
             raise EngineError("a waveform without a whole window fills no step")
-        covered_s = over_steps(np.ones(length_s.size))
+        end_s = np.minimum(end_s, np.append(begin_s[1:], np.inf))
+        self.knots_s, self.length_s = np.column_stack([begin_s, end_s]).ravel(), end_s - begin_s
+        self.edges_s = np.arange(int(self.knots_s[-1] // step_s) + 2) * step_s
+        covered_s = self._sums(np.ones(end_s.size))
         enough = covered_s >= step_s / 2
         if not enough[0]:
             raise EngineError(f"the first step of {step_s} s is measured for {covered_s[0]:.3f} s only")
-        steps = enough.size if enough.all() else int(enough.argmin())
+        self.count = enough.size if enough.all() else int(enough.argmin())
+        self.covered_s = covered_s[: self.count]
 
-        def mean(values: Doubles) -> Doubles:
-            means: Doubles = (over_steps(values)[..., :steps] / covered_s[:steps])[..., None]
-            return means
+    def _sums(self, values: Doubles) -> Doubles:
+        """(..., window) -> (..., step) integrals."""
+        grown = np.cumsum(values * self.length_s, axis=-1)
+        lines = np.repeat(np.insert(grown, 0, 0.0, axis=-1), 2, axis=-1)[..., 1:-1].reshape(-1, self.knots_s.size)
+        sums = np.array([np.interp(self.edges_s, self.knots_s, line) for line in lines])
+        return np.diff(sums).reshape(*values.shape[:-1], -1)
 
-        return Block(
-            mean(self.active_w),
-            mean(self.reactive_var),
-            np.sqrt(mean(np.square(self.voltage_v))),
-            np.sqrt(mean(np.square(self.current_a))),
-            mean(self.frequency_hz),
-        )
+    def mean(self, values: Doubles) -> Doubles:
+        """(..., window) -> (..., step)."""
+        means: Doubles = self._sums(values)[..., : self.count] / self.covered_s
+        return means
 
 
 def _root_of_difference(larger: Doubles, smaller: Doubles) -> Doubles:

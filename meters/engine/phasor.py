@@ -42,9 +42,14 @@ def symmetrical(phasors: Complexes) -> Complexes:
 
 
 def unbalance(phasors: Complexes) -> Doubles:
-    """u2 = negative / positive sequence.  IEC 61000-4-30 ed. 3, 5.7."""
+    """u2 = negative / positive sequence; 0 without any voltage.  IEC 61000-4-30 ed. 3, 5.7."""
     _, positive, negative = symmetrical(phasors)
-    ratio: Doubles = np.abs(negative) / np.abs(positive)
+    return share(np.abs(negative), np.abs(positive))
+
+
+def share(part: Doubles, whole: Doubles) -> Doubles:
+    """part / whole, neither negative: of nothing it is 0 for nothing, else infinite."""
+    ratio: Doubles = np.divide(part, whole, out=np.where(part > 0, np.inf, 0.0), where=whole > 0)
     return ratio
 
 

@@ -7,32 +7,78 @@ the user's: the defaults are those commonly used with EN 50160.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import numpy as np
-from numpy.typing import NDArray
 
 from meters.engine.energy import Doubles
 from meters.engine.errors import EngineError
 from meters.engine.events import EventKind
+from meters.engine.quality import MICRO, Bools, Rule, Supervision, Watch
 from meters.engine.quantity import Ints
 
-Bools = NDArray[np.bool_]
 KINDS = (EventKind.DIP, EventKind.SWELL, EventKind.INTERRUPTION)
+
+
+class Refresh(Enum):
+    """How often the RMS value of a cycle, in which events are sought, is taken anew."""
+
+    HALF_CYCLE = auto()
+    """Urms(1/2): class A."""
+    CYCLE = auto()
+    """Urms(1): class S may."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Event thresholds as shares of the declared voltage; `hysteresis` lies between begin and end of an event."""
+    """A profile of voltage quality: thresholds as shares of the declared voltage, and what the counters allow.
+
+    `hysteresis` lies between begin and end of an event.  `unbalance` and `thd` are limits of ten-minute means, and
+    `rapid_change` of the voltage from one second to the next; interruptions longer than `long_interruption_s` are long.
+    """
 
     declared_v: float = 230.0
     dip: float = 0.90
     swell: float = 1.10
     interruption: float = 0.05
     hysteresis: float = 0.02
+    refresh: Refresh = Refresh.HALF_CYCLE
+    nominal_hz: float = 50.0
+    rapid_change: float = 0.05
+    unbalance: float = 0.02
+    thd: float = 0.08
+    long_interruption_s: float = 180.0
 
     def __post_init__(self) -> None:
         if not 0 < self.interruption < self.dip < self.swell or self.hysteresis < 0 or not self.declared_v > 0:
             raise EngineError(f"thresholds {self.interruption}, {self.dip}, {self.swell} are not in order")
+        if not self.nominal_hz > 0:
+            raise EngineError(f"a nominal frequency of {self.nominal_hz} Hz")
+
+    def rules(self) -> tuple[Rule, ...]:
+        """DIP begins when any phase is below the threshold and ends when all have recovered; SWELL mirrors it;
+        INTERRUPTION begins when all phases are below and ends when any has recovered.  IEC 61000-4-30, 5.4.2, 5.5."""
+        return tuple(self.rule(kind) for kind in KINDS)
+
+    def rule(self, kind: EventKind) -> Rule:
+        """That of one kind.  EngineError for one that IEC 61000-4-30 does not know."""
+        shares = {
+            EventKind.DIP: (self.dip, Watch.LOWEST),
+            EventKind.SWELL: (self.swell, Watch.HIGHEST),
+            EventKind.INTERRUPTION: (self.interruption, Watch.HIGHEST),
+        }
+        if kind not in shares:
+            raise EngineError(f"{kind.name} is not a voltage event of IEC 61000-4-30")
+        share, watch = shares[kind]
+        above = kind is EventKind.SWELL
+        begin_v, apart_v = share * self.declared_v, self.hysteresis * self.declared_v
+        return Rule(kind, 0, watch, begin_v, begin_v - apart_v if above else begin_v + apart_v, above)
+
+
+CLASS_A = Thresholds()
+"""IEC 61000-4-30 class A: Urms(1/2)."""
+CLASS_S = Thresholds(refresh=Refresh.CYCLE)
+"""Class S, which may look once a cycle; the thresholds are the user's in both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,77 +94,29 @@ class Incidents:
     extreme_v: Doubles
 
 
-def hysteresis(values: Doubles, low: float, high: float, before: Bools) -> Bools:
-    """Comparator with memory along axis 0: true from below `low` until `high` is reached; `before` is the state."""
-    decided = np.concatenate([np.where(before, 1, 2)[None], np.where(values < low, 1, np.where(values >= high, 2, 0))])
-    steps = np.arange(len(decided)).reshape(-1, *[1] * (decided.ndim - 1))
-    latest = np.maximum.accumulate(np.where(decided > 0, steps, 0), axis=0)
-    state: Bools = np.take_along_axis(decided, latest, axis=0)[1:] == 1
-    return state
-
-
 class Detector:
-    """Finds one kind of event of many meters, carried from window to window.
-
-    DIP begins when any phase is below the threshold and ends when all have recovered; SWELL mirrors it; INTERRUPTION
-    begins when all phases are below and ends when any has recovered (5.4.2, 5.5).
-    """
+    """Finds one kind of event of many meters in voltages at even steps, carried from window to window."""
 
     def __init__(self, kind: EventKind, thresholds: Thresholds, meters: int) -> None:
-        declared_v = thresholds.declared_v
-        shares = {
-            EventKind.DIP: (thresholds.dip, 1),
-            EventKind.SWELL: (thresholds.swell, -1),
-            EventKind.INTERRUPTION: (thresholds.interruption, 1),
-        }
-        if kind not in shares:
-            raise EngineError(f"{kind.name} is not a voltage event of IEC 61000-4-30")
-        share, self.sign = shares[kind]
         self.kind, self.steps = kind, 0
-        self.low_v = self.sign * share * declared_v
-        self.high_v = self.low_v + thresholds.hysteresis * declared_v
-        self.active: Bools = np.zeros(meters, np.bool_)
-        self.begin: Ints = np.zeros(meters, np.int64)
-        self.extreme_v: Doubles = np.full(meters, np.inf)
+        self.machine = Supervision((thresholds.rule(kind),), meters)
+
+    @property
+    def active(self) -> Bools:
+        """Where an event is going on now, (meter)."""
+        active: Bools = self.machine.active[0]
+        return active
 
     def window(self, voltage_v: Doubles) -> tuple[Bools, Incidents]:
         """Look at (phase, time, meter): where an event is going on, as (time, meter), and the events that ended."""
-        watched = voltage_v.max(axis=0) if self.kind is EventKind.INTERRUPTION else (self.sign * voltage_v).min(axis=0)
-        active = hysteresis(watched, self.low_v, self.high_v, self.active)
-        count = len(watched)
-        meter, begin, end = _runs(active, self.active)
-        extreme = _minima(watched, meter, begin, end)
-        goes_on = (begin == 0) & self.active[meter]
-        first = np.where(goes_on, self.begin[meter], begin + self.steps)
-        extreme = np.where(goes_on, np.minimum(extreme, self.extreme_v[meter]), extreme)
-        open_ = active[-1][meter] & (end == count)
-        self.begin[meter[open_]], self.extreme_v[meter[open_]] = first[open_], extreme[open_]
-        self.active = active[-1]
-        done = ~open_
-        ended = Incidents(meter[done], first[done], end[done] + self.steps, self.sign * extreme[done])
-        self.steps += count
-        return active, ended
-
-
-def _runs(active: Bools, before: Bools) -> tuple[Ints, Ints, Ints]:
-    """Runs of true along axis 0 as (meter, begin, end), by meter; one from before begins at 0, perhaps empty."""
-    wall = np.zeros((1, active.shape[1]), np.bool_)
-    framed = np.concatenate([wall, before[None], active, wall]).T
-    rising, falling = ~framed[:, :-1] & framed[:, 1:], framed[:, :-1] & ~framed[:, 1:]
-    meter, begin = np.nonzero(rising)
-    _, end = np.nonzero(falling)
-    return meter, np.maximum(begin - 1, 0), end - 1
-
-
-def _minima(values: Doubles, meter: Ints, begin: Ints, end: Ints) -> Doubles:
-    """Smallest value of each run; infinity for an empty one."""
-    if meter.size == 0:
-        return np.zeros(0)
-    count = len(values)
-    flat = np.append(values.T.ravel(), np.inf)
-    places = np.stack([meter * count + begin, meter * count + end], axis=1).ravel()
-    minima: Doubles = np.minimum.reduceat(flat, places)[::2]
-    return np.where(begin == end, np.inf, minima)
+        steps = voltage_v.shape[1]
+        active, changes = self.machine.window(voltage_v * MICRO, np.arange(1, steps + 1))
+        ended = sorted((one.meter, one.begin_ms, one.at_ms, one.voltages_v) for one in changes if not one.active)
+        extreme = 1 if self.kind is EventKind.SWELL else 2
+        meter, begin, end = (np.array([one[k] for one in ended], np.int64) for k in range(3))
+        incidents = Incidents(meter, begin + self.steps, end + self.steps, np.array([one[3][extreme] for one in ended]))
+        self.steps += steps
+        return np.zeros((steps, voltage_v.shape[2]), np.bool_) if active is None else active[0], incidents
 
 
 def aggregate_over(values: Doubles, time_s: Doubles, length_s: int) -> tuple[Ints, Doubles]:

@@ -1,27 +1,65 @@
-"""Voltage supervision: conditions that must last, evaluated for all phases, steps and meters at once."""
+"""Voltage supervision: conditions with hysteresis that must last, for all phases, times and meters at once.
+
+One machine for the meter's own supervision (`VoltageLimits`, profile "kamstrup-m") and for the events of IEC 61000-4-30
+(`power_quality.Thresholds`): both are sets of rules.  Time is in pieces of any length, in milliseconds.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meters.engine.energy import Doubles
 from meters.engine.errors import EngineError
-from meters.engine.events import EventKind, Flag
+from meters.engine.events import EventKind
 from meters.engine.quantity import MICRO_EXPONENT, Ints
 
 Bools = NDArray[np.bool_]
 Measured = tuple[float, float, float]
-_MICRO = 10**MICRO_EXPONENT
+MICRO = 10**MICRO_EXPONENT
+NOTICE_MS = 1000
+"""A meter looks once a second whether a condition has lasted long enough."""
+
+
+class Watch(Enum):
+    """Which of a meter's voltages a rule looks at."""
+
+    OWN = auto()
+    """That of its phase."""
+    LOWEST = auto()
+    HIGHEST = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One condition: it begins when the voltage is below `begin_v` and ends when it has reached `end_v` again.
+
+    With `above` it begins above `begin_v` and ends at or below `end_v`.  It is declared once it has lasted for longer
+    than `hold_ms`.  It is no condition while its voltage is below `from_v` or the highest below `alive_v`: another rule
+    speaks then.
+    """
+
+    kind: EventKind
+    phase: int
+    watch: Watch
+    begin_v: float
+    end_v: float
+    above: bool = False
+    hold_ms: int = 0
+    from_v: float = 0.0
+    alive_v: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class VoltageLimits:
     """Profile "kamstrup-m": what counts as a failed phase, as too low and as too high, and for how long it must last.
 
-    A condition is declared in the step in which it has held for longer than its time; it ends with the first good step.
+    It looks at RMS values of a second or more: shorter excursions are none for it.  A condition is declared when it has
+    held for longer than its time, at the next full second; it ends with the first good value.  No hysteresis.
     """
 
     failed_v: float = 160.0
@@ -34,6 +72,23 @@ class VoltageLimits:
         if not 0 < self.failed_v <= self.low_v < self.high_v:
             raise EngineError(f"voltage limits {self.failed_v}, {self.low_v}, {self.high_v} V are not in order")
 
+    def rules(self, phases: tuple[int, ...]) -> tuple[Rule, ...]:
+        """Missing phase, under-voltage, over-voltage of each phase, then power failure."""
+        failed, low, high = self.failed_v, self.low_v, self.high_v
+        failed_ms, level_ms = 1000 * self.failed_hold_s, 1000 * self.level_hold_s
+        missing = [
+            Rule(EventKind.MISSING_PHASE, phase, Watch.OWN, failed, failed, hold_ms=failed_ms, alive_v=failed)
+            for phase in phases
+        ]
+        under = [
+            Rule(EventKind.UNDER_VOLTAGE, phase, Watch.OWN, low, low, hold_ms=level_ms, from_v=failed)
+            for phase in phases
+        ]
+        over = [
+            Rule(EventKind.OVER_VOLTAGE, phase, Watch.OWN, high, high, above=True, hold_ms=level_ms) for phase in phases
+        ]
+        return (*missing, *under, *over, Rule(EventKind.POWER_FAIL, 0, Watch.HIGHEST, failed, failed, hold_ms=failed_ms))
+
 
 def last_false(condition: Bools) -> Ints:
     """For each step (axis 1) the number, from 1, of the latest step so far where the condition was false; 0 if none."""
@@ -41,112 +96,214 @@ def last_false(condition: Bools) -> Ints:
     return np.maximum.accumulate(np.where(condition, 0, steps), axis=1)
 
 
+def hysteresis(values: Doubles, low: Doubles | float, high: Doubles | float, before: Bools) -> Bools:
+    """Comparator with memory along axis 0: true from below `low` until `high` is reached; `before` is the state."""
+    decided = np.concatenate([np.where(before, 1, 2)[None], np.where(values < low, 1, np.where(values >= high, 2, 0))])
+    steps = np.arange(len(decided)).reshape(-1, *[1] * (decided.ndim - 1))
+    latest = np.maximum.accumulate(np.where(decided > 0, steps, 0), axis=0)
+    state: Bools = np.take_along_axis(decided, latest, axis=0)[1:] == 1
+    return state
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A supervised condition began or ended for one meter of the tile, in the step with this index."""
+    """A condition was declared or ended for one meter; times in milliseconds since the begin of the window."""
 
-    step: int
+    at_ms: int
     meter: int
     kind: EventKind
     phase: int
     active: bool
-    begin_step: int
-    """First step of the condition; negative when it lies before this window."""
+    begin_ms: int
+    """Begin of the condition; negative when it lies before this window."""
     voltages_v: Measured = (0.0, 0.0, 0.0)
     """Mean, largest, smallest while it lasted; only at the end."""
 
+    @property
+    def noticed_ms(self) -> int:
+        """What it sorts by: a beginning is noticed just before what begins at that moment."""
+        return self.at_ms - self.active
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Stretches in which a condition is true, as arrays: pieces [first, last) and milliseconds of each column."""
+
+    column: Ints
+    first: Ints
+    last: Ints
+    begin_ms: Ints
+    end_ms: Ints
+    sum_uvms: Ints
+    largest_uv: Doubles
+    smallest_uv: Doubles
+
 
 class Supervision:
-    """The voltage conditions of every meter of a tile, carried from window to window.
+    """The conditions of some meters, carried from window to window; arrays are (rule, meter).
 
-    Rows: missing phase, under-voltage, over-voltage for each element, then power failure.  `active` and `run_steps` are
-    (row, meter); a condition is active while it has been true for longer than its hold time.
+    `run_ms` is for how long each condition has been true, `active` whether it is declared.
     """
 
-    def __init__(self, limits: VoltageLimits, phases: tuple[int, ...], meters: int, step_s: int) -> None:
-        self.limits, self.step_s = limits, step_s
-        kinds = (EventKind.MISSING_PHASE, EventKind.UNDER_VOLTAGE, EventKind.OVER_VOLTAGE)
-        self.rows = [(kind, phase) for kind in kinds for phase in phases] + [(EventKind.POWER_FAIL, 0)]
-        failed_s, level_s = limits.failed_hold_s, limits.level_hold_s
-        hold_s = [failed_s] * len(phases) + [level_s] * (2 * len(phases)) + [failed_s]
-        self.hold_steps: Ints = np.array([s // step_s for s in hold_s])[:, None, None]
-        shape = (len(self.rows), meters)
-        self.run_steps: Ints = np.zeros(shape, np.int64)
+    def __init__(self, rules: tuple[Rule, ...], meters: int) -> None:
+        self.rules = rules
+        self.keys = {(rule.kind, rule.phase): row for row, rule in enumerate(rules)}
+        phases = sorted({rule.phase for rule in rules if rule.watch is Watch.OWN})
+        self.elements = [phases.index(rule.phase) if rule.watch is Watch.OWN else rule.watch for rule in rules]
+        self.sign = np.array([-1.0 if rule.above else 1.0 for rule in rules])[:, None]
+        self.begin_uv = self.sign[:, 0] * [rule.begin_v * MICRO for rule in rules]
+        self.end_uv = self.sign[:, 0] * [rule.end_v * MICRO for rule in rules]
+        self.hold_ms: Ints = np.array([rule.hold_ms for rule in rules], np.int64)
+        self.from_uv = np.array([rule.from_v * MICRO for rule in rules])[:, None]
+        self.alive_uv = np.array([rule.alive_v * MICRO for rule in rules])[:, None]
+        self.quiet_uv = (
+            max((rule.begin_v for rule in rules if not rule.above), default=0.0) * MICRO,
+            min((rule.begin_v for rule in rules if rule.above), default=np.inf) * MICRO,
+        )
+        shape = (len(rules), meters)
+        self.run_ms: Ints = np.zeros(shape, np.int64)
+        self.state: Bools = np.zeros(shape, np.bool_)
+        """Of the comparators."""
         self.active: Bools = np.zeros(shape, np.bool_)
-        self.quiet = True
-        """No condition is true now: the next window may take the fast path."""
-        self.sum_uv: Doubles = np.zeros(shape)
+        self.sum_uvms: Ints = np.zeros(shape, np.int64)
         self.max_uv: Doubles = np.full(shape, -np.inf)
         self.min_uv: Doubles = np.full(shape, np.inf)
+        self.quiet = True
+        """No comparator is on: the next window may take the fast path."""
 
     def is_active(self, kind: EventKind, phase: int, meter: int) -> bool:
         """Whether the condition is declared now; False for kinds that are not supervised here."""
-        return (kind, phase) in self.rows and bool(self.active[self.rows.index((kind, phase)), meter])
+        return (kind, phase) in self.keys and bool(self.active[self.keys[kind, phase], meter])
 
-    def window(self, voltage_uv: Doubles) -> tuple[Bools | None, NDArray[np.uint32] | None, list[Change]]:
-        """Evaluate voltages (element, time, meter) in whole micro-volts, whose sums are exact.
+    def window(
+        self, voltage_uv: Doubles, ends_ms: Ints, at: Ints | slice = slice(None)
+    ) -> tuple[Bools | None, list[Change]]:
+        """Live through pieces of time that end at `ends_ms`, with voltages (element, piece, meter) in whole micro-volts.
 
-        Returns which steps have supply as (time, meter), the profile flags of every step likewise (None for "all" and
-        "none"), and the changes in order of time.
+        `at` are the meters concerned.  Returns where which condition is declared, as (rule, piece, meter), None for
+        nowhere, and the changes.
         """
-        low_uv, high_uv = self.limits.low_v * _MICRO, self.limits.high_v * _MICRO
+        low_uv, high_uv = self.quiet_uv
         if self.quiet and voltage_uv.min() >= low_uv and voltage_uv.max() <= high_uv:
-            return None, None, []
-        condition, watched_uv = self._conditions(voltage_uv)
-        last = last_false(condition)
-        steps = np.arange(1, condition.shape[1] + 1)[None, :, None]
-        run = np.where(last == 0, steps + self.run_steps[:, None, :], steps - last)
-        active = condition & (run > self.hold_steps)
-        changes = self._changes(active, run, watched_uv)
-        self._carry(condition[:, -1], last[:, -1], run[:, -1], watched_uv)
-        self.active = active[:, -1].copy()
-        elements = voltage_uv.shape[0]
-        flags = np.zeros(active.shape[1:], np.uint32)
-        flags |= np.where(active[elements : 2 * elements].any(axis=0), np.uint32(Flag.UNDER_VOLTAGE), np.uint32(0))
-        flags |= np.where(active[2 * elements : 3 * elements].any(axis=0), np.uint32(Flag.OVER_VOLTAGE), np.uint32(0))
-        flags |= np.where(active[-1], np.uint32(Flag.POWER_OUTAGE | Flag.TIME_DISCONTINUITY), np.uint32(0))
-        return ~active[-1], flags, changes
+            return None, []
+        watched = self._watched(voltage_uv)
+        condition = self._conditions(watched, voltage_uv, at)
+        runs = self._runs(condition, watched, ends_ms, at)
+        row = runs.column // voltage_uv.shape[2]
+        declared = runs.end_ms - runs.begin_ms > self.hold_ms[row]
+        known = (runs.first == 0) & self.active[:, at].ravel()[runs.column]
+        due_ms = runs.begin_ms + self.hold_ms[row]
+        since = np.where(known, 0, np.searchsorted(ends_ms, due_ms, side="right"))
+        open_ = runs.last == ends_ms.size
+        changes = self._changes(runs, declared & ~known, declared & ~open_, at)
+        active = self._active(condition.shape, runs, since, declared)
+        self._carry(runs, open_, declared, voltage_uv.shape[2], at)
+        return active, changes
 
-    def _conditions(self, voltage_uv: Doubles) -> tuple[Bools, Doubles]:
-        """(row, time, meter): which condition is true, and the voltage that it watches."""
-        failed = voltage_uv < self.limits.failed_v * _MICRO
-        dead = failed.all(axis=0, keepdims=True)
-        low = (voltage_uv < self.limits.low_v * _MICRO) & ~failed
-        condition = np.concatenate([failed & ~dead, low, voltage_uv > self.limits.high_v * _MICRO, dead])
-        watched_uv = np.concatenate([voltage_uv] * 3 + [voltage_uv.max(axis=0, keepdims=True)])
-        return condition, watched_uv
+    def _watched(self, voltage_uv: Doubles) -> Doubles:
+        """(piece, rule, meter): the voltage that each rule looks at."""
+        extremes = {Watch.LOWEST: voltage_uv.min(axis=0), Watch.HIGHEST: voltage_uv.max(axis=0)}
+        rows = [extremes[one] if isinstance(one, Watch) else voltage_uv[one] for one in self.elements]
+        return np.stack(rows, axis=1)
 
-    def _changes(self, active: Bools, run: Ints, watched_uv: Doubles) -> list[Change]:
-        before = np.concatenate([self.active[:, None, :], active[:, :-1]], axis=1)
+    def _conditions(self, watched: Doubles, voltage_uv: Doubles, at: Ints | slice) -> Bools:
+        """(rule, piece, meter): where a rule's condition is true; remembers the comparators."""
+        signed = self.sign * watched
+        begin, end = self.begin_uv[:, None], self.end_uv[:, None]
+        plain = bool((begin == end).all())
+        state: Bools = signed < begin if plain else hysteresis(signed, begin, end, self.state[:, at])
+        self.state[:, at] = state[-1]
+        self.quiet = not self.state.any()
+        state = state & (watched >= self.from_uv) & (voltage_uv.max(axis=0)[:, None] >= self.alive_uv)
+        condition: Bools = state.transpose(1, 0, 2)
+        return condition
+
+    def _runs(self, condition: Bools, watched: Doubles, ends_ms: Ints, at: Ints | slice) -> _Runs:
+        """Stretches of true, those from before the window included, even when they end with it."""
+        rows, pieces, meters = condition.shape
+        before = self.run_ms[:, at].ravel()
+        column, first, last = true_runs(condition.transpose(1, 0, 2).reshape(pieces, -1), before > 0)
+        edges_ms = np.concatenate([[0], ends_ms])
+        goes_on = (first == 0) & (before[column] > 0)
+        begin_ms = edges_ms[first] - np.where(goes_on, before[column], 0)
+        values = watched.reshape(pieces, rows * meters)
+        whole = (values * np.diff(edges_ms)[:, None]).astype(np.int64) if column.size else np.zeros((pieces, 0), np.int64)
+        inside = over_runs(np.add, whole, column, first, last, 0)
+        largest = over_runs(np.maximum, values, column, first, last, -np.inf)
+        smallest = over_runs(np.minimum, values, column, first, last, np.inf)
+        carried = np.where(goes_on, self.sum_uvms[:, at].ravel()[column], 0)
+        top, bottom = self.max_uv[:, at].ravel()[column], self.min_uv[:, at].ravel()[column]
+        return _Runs(
+            column,
+            first,
+            last,
+            begin_ms,
+            edges_ms[last],
+            inside + carried,
+            np.where(goes_on, np.maximum(largest, top), largest),
+            np.where(goes_on, np.minimum(smallest, bottom), smallest),
+        )
+
+    def _changes(self, runs: _Runs, begins: Bools, ends: Bools, at: Ints | slice) -> list[Change]:
+        meters = np.arange(self.run_ms.shape[1])[at]
         changes = []
-        for step, row, meter in np.argwhere((active != before).transpose(1, 0, 2)).tolist():
-            kind, phase = self.rows[row]
-            if active[row, step, meter]:
-                changes.append(Change(step, meter, kind, phase, True, step + 1 - int(run[row, step, meter])))
-            else:
-                length = int(run[row, step - 1, meter]) if step else int(self.run_steps[row, meter])
-                measured = self._measured(row, step, meter, length, watched_uv)
-                changes.append(Change(step, meter, kind, phase, False, step - length, measured))
+        for number in np.flatnonzero(begins | ends).tolist():
+            row, meter = divmod(int(runs.column[number]), meters.size)
+            rule, begin_ms, end_ms = self.rules[row], int(runs.begin_ms[number]), int(runs.end_ms[number])
+            place = (int(meters[meter]), rule.kind, rule.phase)
+            if begins[number]:
+                second = (begin_ms + rule.hold_ms) // NOTICE_MS * NOTICE_MS + NOTICE_MS if rule.hold_ms else begin_ms
+                changes.append(Change(min(end_ms, second), *place, True, begin_ms))
+            if ends[number]:
+                mean_uv = int(runs.sum_uvms[number]) / (end_ms - begin_ms)
+                extremes_uv = float(runs.largest_uv[number]), float(runs.smallest_uv[number])
+                measured = (mean_uv / MICRO, extremes_uv[0] / MICRO, extremes_uv[1] / MICRO)
+                changes.append(Change(end_ms, *place, False, begin_ms, measured))
         return changes
 
-    def _measured(self, row: int, step: int, meter: int, length: int, watched_uv: Doubles) -> Measured:
-        """Mean, maximum and minimum of the condition that ended before `step` after `length` steps."""
-        inside = watched_uv[row, max(0, step - length) : step, meter]
-        total, top, bottom = float(inside.sum()), inside.max(initial=-np.inf), inside.min(initial=np.inf)
-        if length > step:
-            total += self.sum_uv[row, meter]
-            top, bottom = max(top, self.max_uv[row, meter]), min(bottom, self.min_uv[row, meter])
-        return total / length / _MICRO, float(top) / _MICRO, float(bottom) / _MICRO
+    def _active(self, shape: tuple[int, ...], runs: _Runs, since: Ints, declared: Bools) -> Bools:
+        rows, pieces, meters = shape
+        steps = np.zeros((pieces + 1, rows * meters), np.int8)
+        np.add.at(steps, (since[declared], runs.column[declared]), 1)
+        np.add.at(steps, (runs.last[declared], runs.column[declared]), -1)
+        active: Bools = np.cumsum(steps[:-1], axis=0, dtype=np.int8) > 0
+        per_rule: Bools = active.reshape(pieces, rows, meters).transpose(1, 0, 2)
+        return per_rule
 
-    def _carry(self, condition: Bools, last: Ints, run: Ints, watched_uv: Doubles) -> None:
+    def _carry(self, runs: _Runs, open_: Bools, declared: Bools, meters: int, at: Ints | slice) -> None:
         """Remember the conditions that are still true at the end of the window."""
-        steps = np.arange(1, watched_uv.shape[1] + 1)[None, :, None]
-        inside = condition[:, None, :] & (steps > last[:, None, :])
-        kept = condition & (last == 0)
-        self.sum_uv = np.where(kept, self.sum_uv, 0.0) + np.where(inside, watched_uv, 0.0).sum(axis=1)
-        largest = np.where(inside, watched_uv, -np.inf).max(axis=1)
-        smallest = np.where(inside, watched_uv, np.inf).min(axis=1)
-        self.max_uv = np.maximum(np.where(kept, self.max_uv, -np.inf), largest)
-        self.min_uv = np.minimum(np.where(kept, self.min_uv, np.inf), smallest)
-        self.run_steps = np.where(condition, run, 0)
-        self.quiet = not condition.any()
+        row, meter = np.divmod(runs.column[open_], meters)
+        place = (row, np.arange(self.run_ms.shape[1])[at][meter])
+        carried: tuple[tuple[NDArray[Any], NDArray[Any], float], ...] = (
+            (self.run_ms, runs.end_ms - runs.begin_ms, 0),
+            (self.active, declared, False),
+            (self.sum_uvms, runs.sum_uvms, 0),
+            (self.max_uv, runs.largest_uv, -np.inf),
+            (self.min_uv, runs.smallest_uv, np.inf),
+        )
+        for kept, values, nothing in carried:
+            kept[:, at] = nothing
+            kept[place] = values[open_]
+
+
+def true_runs(condition: Bools, before: Bools) -> tuple[Ints, Ints, Ints]:
+    """Runs of true along axis 0 as (column, first, last + 1), by column; one from before begins at 0, perhaps empty."""
+    wall = np.zeros((1, condition.shape[1]), np.bool_)
+    framed = np.concatenate([wall, before[None], condition, wall]).T
+    rising, falling = ~framed[:, :-1] & framed[:, 1:], framed[:, :-1] & ~framed[:, 1:]
+    column, first = np.nonzero(rising)
+    _, last = np.nonzero(falling)
+    return column, np.maximum(first - 1, 0), last - 1
+
+
+def over_runs(
+    ufunc: np.ufunc, values: NDArray[Any], column: Ints, first: Ints, last: Ints, empty: float
+) -> NDArray[Any]:
+    """The ufunc's reduction of the values (piece, column) over each run; `empty` for an empty one."""
+    if not column.size:
+        return np.zeros(0, values.dtype)
+    count = len(values)
+    flat = np.append(values.T.ravel(), values.dtype.type(0))
+    places = np.stack([column * count + first, column * count + last], axis=1).ravel()
+    reduced: NDArray[Any] = ufunc.reduceat(flat, places)[::2]
+    return np.where(first == last, values.dtype.type(empty), reduced)

@@ -66,6 +66,31 @@ class Measurand(Enum):
     """Integration periods whose mean P+ exceeded the power threshold"""
     PULSE_INPUT = auto()
     """Pulses counted at the input"""
+    FREQUENCY_BELOW_1 = auto()
+    """Means of the frequency over ten seconds that were more than one per cent too low; the next ones likewise"""
+    FREQUENCY_ABOVE_1 = auto()
+    FREQUENCY_BELOW_6 = auto()
+    FREQUENCY_ABOVE_4 = auto()
+    FREQUENCY_BELOW_2 = auto()
+    FREQUENCY_ABOVE_2 = auto()
+    FREQUENCY_BELOW_15 = auto()
+    FREQUENCY_ABOVE_15 = auto()
+    LOW_VOLTAGES = auto()
+    """Ten-minute means of the voltage of any phase more than ten per cent below the declared one"""
+    UNDER_VOLTAGES = auto()
+    """Under-voltages, as the limits of the meter declare them"""
+    OVER_VOLTAGES = auto()
+    RAPID_CHANGES = auto()
+    """Changes of the voltage from one second to the next, apart from dips and swells"""
+    UNBALANCES = auto()
+    """Ten-minute means of the unbalance above its limit"""
+    LONG_INTERRUPTIONS = auto()
+    SHORT_INTERRUPTIONS = auto()
+    DIPS = auto()
+    SWELLS = auto()
+    VOLTAGE_DISTORTIONS = auto()
+    """Ten-minute means of the THD of one phase's voltage above its limit"""
+    CURRENT_DISTORTIONS = auto()
 
 
 class Kind(Enum):
@@ -91,7 +116,7 @@ class Kind(Enum):
     MIN_24H = auto()
     MIN_24H_TIME = auto()
     COUNT = auto()
-    """A plain counter: HOURS, BILLING_PERIODS, THRESHOLD_PERIODS, PULSE_INPUT."""
+    """A plain counter: HOURS, BILLING_PERIODS, THRESHOLD_PERIODS, PULSE_INPUT, and those of `engine.counters`."""
 
 
 TIME_KINDS = frozenset({Kind.MAX_TIME, Kind.MAX_24H_TIME, Kind.MIN_24H_TIME})

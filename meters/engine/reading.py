@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from meters.engine.counters import COUNTED
 from meters.engine.demand import MAXIMA, Interval
 from meters.engine.errors import EngineError
 from meters.engine.quantity import MICRO_EXPONENT, Ints, Kind, Measurand, Quantity, combine, shown
@@ -115,7 +116,11 @@ def _count(state: State, quantity: Quantity, at: Ints, _: Interval) -> Ints:
             return state.demand.threshold_periods[at]
         case Measurand.PULSE_INPUT:
             return state.pulses[at]
-    raise EngineError(f"{quantity.measurand.name} is not a counter")
+    if quantity.measurand not in COUNTED:
+        raise EngineError(f"{quantity.measurand.name} is not a counter")
+    if state.counters is None:
+        raise EngineError(f"no {quantity.measurand.name}: these meters do not watch the power quality")
+    return state.counters.read(quantity.measurand, quantity.phase, at)
 
 
 _READERS: dict[Kind, Callable[[State, Quantity, Ints, Interval], Ints]] = {

@@ -8,11 +8,11 @@ from meters.engine.block import Source
 from meters.engine.commands import LogName
 from meters.engine.config import Config
 from meters.engine.control import Control
+from meters.engine.counters import Counters
 from meters.engine.demand import Demand
 from meters.engine.energy import Energy
 from meters.engine.events import EventLog
 from meters.engine.log import Log
-from meters.engine.power_quality import KINDS, Detector
 from meters.engine.quality import Supervision
 from meters.engine.quantity import MICRO_EXPONENT, Ints
 from meters.engine.schedule import NEVER_S
@@ -45,10 +45,12 @@ class State:
         self.instant_uv: Ints = np.zeros((elements, meters), np.int64)
         self.instant_ua: Ints = np.zeros((elements, meters), np.int64)
         self.instant_uhz: Ints = np.zeros(meters, np.int64)
-        self.supervision = Supervision(config.voltage, config.wiring.phases, meters, config.step_s)
+        self.supervision = Supervision(config.voltage.rules(config.wiring.phases), meters)
         self.control = None if config.control is None else Control(config.control, meters, config.step_s)
         thresholds = config.power_quality
-        self.detectors = [] if thresholds is None else [Detector(kind, thresholds, meters) for kind in KINDS]
+        self.quality = None if thresholds is None else Supervision(thresholds.rules(), meters)
+        """Dips, swells and interruptions."""
+        self.counters = None if thresholds is None else Counters(thresholds, config.wiring, meters, config.step_s)
         self.events = EventLog(config.event_depth)
         self.logs = {
             name: Log(name, config.logs[name], elements, self.clock_s, config.normal_offset_s)

@@ -36,6 +36,15 @@ class Waveform:
             raise EngineError(f"a sample rate of {self.sample_rate_hz} Hz")
 
 
+    def aron(self) -> Waveform:
+        """What the two elements of a three-wire meter see: U12 with I1, and U32 with I3.  EngineError unless there are
+        three phases."""
+        if len(self.voltage_v) != 3:
+            raise EngineError(f"the Aron circuit needs three phases, not {len(self.voltage_v)}")
+        u, i = self.voltage_v, self.current_a
+        return Waveform(np.stack([u[0] - u[1], u[2] - u[1]]), np.stack([i[0], i[2]]), self.sample_rate_hz)
+
+
 def window_cycles(line_hz: float) -> int:
     """Cycles of the basic window: ten at 50 Hz, twelve at 60 Hz.  IEC 61000-4-30 ed. 3, 4.4."""
     return TEN_CYCLES if line_hz < _BETWEEN_HZ else TWELVE_CYCLES

@@ -7,12 +7,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from meters.engine.block import Block, first_steps
+from meters.engine.block import Block
 from meters.engine.control import BreakerState, Control
+from meters.engine.counters import Counts
 from meters.engine.energy import Doubles, Powers, check_exact, total_channels, vector_powers
 from meters.engine.errors import EngineError
+from meters.engine.quality import Change
 from meters.engine.quantity import MICRO_EXPONENT, Ints
 from meters.engine.state import State
+from meters.engine.timeline import RMS_MS, Timeline, row_flags, supervise, timelines
 from meters.engine.wiring import Summation
 
 _MICRO = 10.0**MICRO_EXPONENT
@@ -53,8 +56,7 @@ class Window:
         self.inputs = block.inputs
         self.frequency_hz = np.broadcast_to(np.asarray(block.frequency_hz, np.float64), block.active_w.shape[1:])
         self.voltage_uv = self._voltage(block)
-        self.measured_v = self.voltage_uv / _MICRO if state.detectors else self.voltage_uv
-        self.supply, self.flags, self.changes = state.supervision.window(self.voltage_uv)
+        self._supervise(state, block)
         self.current_ua = np.rint(np.multiply(block.current_a, _MICRO, dtype=np.float64))
         self.phases = self._powers(block)
         vector = state.config.summation is Summation.SUM_VECTOR
@@ -70,7 +72,34 @@ class Window:
             return block
         arrays = (np.multiply(a, _MICRO, dtype=np.float64) for a in (block.current_a, block.active_w))
         count, self.breakers = control.window(self._voltage(block), *arrays)
-        return block if count == block.active_w.shape[1] else first_steps(block, count)
+        return block if count == block.active_w.shape[1] else block.cut(slice(count))
+
+    def _supervise(self, state: State, block: Block) -> None:
+        """Which steps have supply as (time, meter), their flags likewise (None: all, none), and what changed."""
+        seen = supervise(state.supervision, self.voltage_uv, self._fine(block, RMS_MS), state.config.step_s)
+        self.supply = None if seen.whole is None else ~seen.whole[-1]
+        self.flags, self.changes = row_flags(state.supervision, seen), seen.changes
+        self.incidents: list[Change] = []
+        self.counts: Counts | None = None
+        """What the counters of power quality will have counted by when."""
+        if state.quality is None or state.counters is None:
+            return
+        seen = supervise(state.quality, self.voltage_uv, self._fine(block, 0), state.config.step_s)
+        self.incidents, marked = seen.changes, row_flags(state.quality, seen)
+        if marked is not None:
+            self.flags = marked if self.flags is None else self.flags | marked
+        powered = None if self.supply is None else self.supply
+        state.counters.look(block, self.voltage_uv, powered, marked, self.start_s)
+        self.counts = state.counters.counts(self.changes + self.incidents)
+
+    def _fine(self, block: Block, shortest_ms: int) -> list[Timeline]:
+        """The meters with excursions of at least so long, but for phases that are cut off."""
+        excursions, connected = block.excursions, self.state.connected
+        if excursions is None:
+            return []
+        if not connected.all():
+            excursions = excursions.part(connected[excursions.element, excursions.meter])
+        return list(timelines(excursions, self.voltage_uv, self.start_s, self.state.config.step_s, shortest_ms))
 
     def _voltage(self, block: Block) -> Doubles:
         voltage_uv = np.rint(np.multiply(block.voltage_v, _MICRO, dtype=np.float64))
@@ -125,6 +154,8 @@ class Window:
         if self.supply is not None:
             powered_s = self.supply[first:last].sum(axis=0) * step_s
         state.powered_s += powered_s
+        if self.counts is not None and state.counters is not None:
+            state.counters.add(self.counts, first * step_s * 1000, last * step_s * 1000)
         voltage_uvs = self.voltage_uv[:, first:last].sum(axis=1).astype(np.int64) * step_s
         current_uas = self.current_ua[:, first:last].sum(axis=1).astype(np.int64) * step_s
         for log in state.logs.values():

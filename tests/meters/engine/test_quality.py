@@ -66,12 +66,15 @@ def loop(samples: list[list[float]]) -> list[tuple]:
 )
 def test_supervision_equals_a_loop(samples, cuts):
     voltage_v = np.array(samples, float).reshape(-1, 3).T[:, :, None]
-    supervision, found, at, turn = Supervision(LIMITS, (1, 2, 3), 1, 1), [], 0, 0
+    supervision, found, at, turn = Supervision(LIMITS.rules((1, 2, 3)), 1), [], 0, 0
     while at < len(samples):
         length = cuts[turn % len(cuts)]
-        *_, changes = supervision.window(voltage_v[:, at : at + length] * 1e6)
+        part = voltage_v[:, at : at + length] * 1e6
+        _, changes = supervision.window(part, np.arange(1, part.shape[1] + 1) * 1000)
         for c in changes:
-            found.append((at + c.step, c.kind, c.phase, c.active, at + c.begin_step, *c.voltages_v))
+            assert c.at_ms % 1000 == c.begin_ms % 1000 == 0
+            step = c.at_ms // 1000 - c.active
+            found.append((at + step, c.kind, c.phase, c.active, at + c.begin_ms // 1000, *c.voltages_v))
         at, turn = at + length, turn + 1
     found.sort(key=lambda change: (change[0], change[1].name, change[2]))
     expected = loop(samples)
@@ -79,7 +82,7 @@ def test_supervision_equals_a_loop(samples, cuts):
     for one, other in zip(found, expected, strict=True):
         assert one[5:] == pytest.approx(other[5:])
     standing = {key for key, step in last_changes(expected).items() if step}
-    active = {(k, p) for k, p in supervision.rows if supervision.is_active(k, p, 0)}
+    active = {(k, p) for k, p in supervision.keys if supervision.is_active(k, p, 0)}
     assert active == standing
 
 

@@ -1,0 +1,204 @@
+"""Counters of voltage quality: how often frequency, voltage, unbalance and distortion left their limits.
+
+The bounds are those of the counters of a Kamstrup OMNIPOWER; means over longer times are of whole intervals of UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meters.engine.block import Block
+from meters.engine.energy import Doubles
+from meters.engine.errors import EngineError
+from meters.engine.events import EventKind
+from meters.engine.phasor import TURN, unbalance
+from meters.engine.power_quality import Thresholds
+from meters.engine.quality import MICRO, Bools, Change
+from meters.engine.quantity import Index, Ints, Measurand
+from meters.engine.wiring import Wiring
+
+FREQUENCY_SHARES = {
+    Measurand.FREQUENCY_BELOW_1: -0.01,
+    Measurand.FREQUENCY_ABOVE_1: 0.01,
+    Measurand.FREQUENCY_BELOW_6: -0.06,
+    Measurand.FREQUENCY_ABOVE_4: 0.04,
+    Measurand.FREQUENCY_BELOW_2: -0.02,
+    Measurand.FREQUENCY_ABOVE_2: 0.02,
+    Measurand.FREQUENCY_BELOW_15: -0.15,
+    Measurand.FREQUENCY_ABOVE_15: 0.15,
+}
+"""How far the mean of ten seconds may be from the nominal frequency."""
+OF_EVENT = {
+    EventKind.UNDER_VOLTAGE: (Measurand.UNDER_VOLTAGES, True),
+    EventKind.OVER_VOLTAGE: (Measurand.OVER_VOLTAGES, True),
+    EventKind.DIP: (Measurand.DIPS, False),
+    EventKind.SWELL: (Measurand.SWELLS, False),
+}
+"""Event -> its counter, and whether the begin counts rather than the end."""
+PER_PHASE = (Measurand.VOLTAGE_DISTORTIONS, Measurand.CURRENT_DISTORTIONS)
+_WHOLE = (
+    *FREQUENCY_SHARES,
+    Measurand.LOW_VOLTAGES,
+    Measurand.UNDER_VOLTAGES,
+    Measurand.OVER_VOLTAGES,
+    Measurand.RAPID_CHANGES,
+    Measurand.UNBALANCES,
+    Measurand.LONG_INTERRUPTIONS,
+    Measurand.SHORT_INTERRUPTIONS,
+    Measurand.DIPS,
+    Measurand.SWELLS,
+)
+COUNTED = frozenset((*_WHOLE, *PER_PHASE))
+FREQUENCY_S, MEAN_S, RAPID_S = 10, 600, 1
+_MILLI_PER_MICRO = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What is to be counted, one an index: when it is noticed (ms since the begin of the window), row and meter."""
+
+    noticed_ms: Ints
+    row: Ints
+    meter: Ints
+
+
+class IntervalMeans:
+    """Means of values (row, meter) over intervals of UTC of at least `length_s`, as many whole steps as that takes."""
+
+    def __init__(self, length_s: int, rows: int, meters: int, step_s: int) -> None:
+        self.step_s, self.length_s = step_s, -(-length_s // step_s) * step_s
+        self.sums: Ints = np.zeros((rows, meters), np.int64)
+        self.steps: Ints = np.zeros(meters, np.int64)
+
+    def window(self, values: Ints, powered: Bools | None, start_s: int) -> tuple[Ints, Doubles]:
+        """Take whole values (row, step, meter), those without power not; the ends (ms since `start_s`) and means
+        (row, interval, meter) of the intervals that are over, NaN where nothing was powered."""
+        count = values.shape[1]
+        interval = (start_s + np.arange(count) * self.step_s) // self.length_s
+        first = np.flatnonzero(np.diff(interval, prepend=interval[0] - 1))
+        weights = np.ones(values.shape[1:], np.int64) if powered is None else powered.astype(np.int64)
+        sums = np.add.reduceat(values if powered is None else values * weights, first, axis=1)
+        steps = np.add.reduceat(weights, first, axis=0)
+        sums[:, 0] += self.sums
+        steps[0] += self.steps
+        stop_s = start_s + count * self.step_s
+        over = len(first) if stop_s % self.length_s == 0 else len(first) - 1
+        self.sums, self.steps = (np.zeros_like(self.sums), np.zeros_like(self.steps))
+        if over < len(first):
+            self.sums, self.steps = sums[:, -1].copy(), steps[-1].copy()
+        means = np.full(sums[:, :over].shape, np.nan)
+        np.divide(sums[:, :over], steps[:over], out=means, where=steps[:over] > 0)
+        return ((interval[first[:over]] + 1) * self.length_s - start_s) * 1000, means
+
+
+class Counters:
+    """The counters of some meters, (row, meter), and what they need to remember between windows."""
+
+    def __init__(self, limits: Thresholds, wiring: Wiring, meters: int, step_s: int) -> None:
+        self.limits, self.wiring, self.step_s = limits, wiring, step_s
+        phased = [(one, phase) for one in PER_PHASE for phase in wiring.phases]
+        self.rows = {key: row for row, key in enumerate([*((one, 0) for one in _WHOLE), *phased])}
+        self.values: Ints = np.zeros((len(self.rows), meters), np.int64)
+        elements = wiring.elements
+        self.frequency = IntervalMeans(FREQUENCY_S, 1, meters, step_s)
+        self.squares = IntervalMeans(MEAN_S, elements, meters, step_s)
+        self.shares = IntervalMeans(MEAN_S, 1 + 2 * elements, meters, step_s)
+        """Unbalance, THD of the voltages, of the currents."""
+        self.last_uv: Doubles = np.full((elements, meters), np.nan)
+        self.last_marked: Bools = np.zeros(meters, np.bool_)
+        self.waiting: list[Counts] = []
+
+    def read(self, measurand: Measurand, phase: int, at: Index) -> Ints:
+        """What a counter shows.  EngineError for a phase that it does not tell apart, and for rapid changes when steps
+        are longer than the second in which a change is rapid."""
+        if measurand is Measurand.RAPID_CHANGES and self.step_s > RAPID_S:
+            raise EngineError(f"steps of {self.step_s} s show no rapid changes")
+        if (measurand, phase) not in self.rows:
+            raise EngineError(f"{measurand.name} of phase {phase} is not counted")
+        value: Ints = self.values[self.rows[measurand, phase], at]
+        return value
+
+    def add(self, counts: Counts, from_ms: int, to_ms: int) -> None:
+        """Count what is noticed in [from_ms, to_ms)."""
+        due = (counts.noticed_ms >= from_ms) & (counts.noticed_ms < to_ms)
+        np.add.at(self.values, (counts.row[due], counts.meter[due]), 1)
+
+    def look(
+        self, block: Block, voltage_uv: Doubles, powered: Bools | None, marked: NDArray[np.uint32] | None, start_s: int
+    ) -> None:
+        """Take the window's values: voltages (element, step, meter), where there is power and where an event, both
+        (step, meter)."""
+        shape = voltage_uv.shape[1:]
+        frequency_uhz = np.rint(np.broadcast_to(np.asarray(block.frequency_hz, np.float64), shape) * MICRO)
+        ends_ms, (means,) = self.frequency.window(frequency_uhz.astype(np.int64)[None], powered, start_s)
+        for measurand, share in FREQUENCY_SHARES.items():
+            limit_uhz = self.limits.nominal_hz * (1 + share) * MICRO
+            self._wait(measurand, 0, ends_ms, means < limit_uhz if share < 0 else means > limit_uhz)
+        squares = np.square(np.rint(voltage_uv / _MILLI_PER_MICRO)).astype(np.int64)
+        ends_ms, means = self.squares.window(squares, powered, start_s)
+        low_mv = self.limits.dip * self.limits.declared_v * MICRO / _MILLI_PER_MICRO
+        self._wait(Measurand.LOW_VOLTAGES, 0, ends_ms, (means < low_mv**2).any(axis=0))
+        ends_ms, means = self.shares.window(self._shares(block, voltage_uv), powered, start_s)
+        self._wait(Measurand.UNBALANCES, 0, ends_ms, means[0] > self.limits.unbalance * MICRO)
+        for row, (measurand, phase) in enumerate(list(self.rows)[len(_WHOLE) :], 1):
+            self._wait(measurand, phase, ends_ms, means[row] > self.limits.thd * MICRO)
+        if self.step_s <= RAPID_S:
+            self._rapid(voltage_uv, powered, None if marked is None else marked != 0)
+
+    def counts(self, changes: Iterable[Change]) -> Counts:
+        """Everything that the window brings, the events too."""
+        events = [self._of_change(change) for change in changes]
+        known = [(*place, row) for row, *place in events if row is not None]
+        places = np.array(known, np.int64).reshape(-1, 3)
+        everything = [*self.waiting, Counts(places[:, 0], places[:, 2], places[:, 1])]
+        self.waiting = []
+        arrays = ([getattr(one, name) for one in everything] for name in ("noticed_ms", "row", "meter"))
+        return Counts(*(np.concatenate(array) for array in arrays))
+
+    def _of_change(self, change: Change) -> tuple[int | None, int, int]:
+        place = (change.noticed_ms, change.meter)
+        if change.kind is EventKind.INTERRUPTION:
+            long = change.at_ms - change.begin_ms > 1000 * self.limits.long_interruption_s
+            measurand = Measurand.LONG_INTERRUPTIONS if long else Measurand.SHORT_INTERRUPTIONS
+            return (None if change.active else self.rows[measurand, 0]), *place
+        if change.kind not in OF_EVENT or OF_EVENT[change.kind][1] is not change.active:
+            return None, *place
+        return self.rows[OF_EVENT[change.kind][0], 0], *place
+
+    def _wait(self, measurand: Measurand, phase: int, ends_ms: Ints, outside: Bools) -> None:
+        """Count where (interval, meter) is true, at the end of the interval."""
+        if outside.any():
+            number, meter = np.nonzero(outside)
+            row = np.full(number.size, self.rows[measurand, phase])
+            self.waiting.append(Counts(ends_ms[number] - 1, row, meter))
+
+    def _shares(self, block: Block, voltage_uv: Doubles) -> Ints:
+        """Unbalance and distortions in millionths, (row, step, meter)."""
+        elements, shares = self.wiring.elements, np.zeros((1 + 2 * self.wiring.elements, *voltage_uv.shape[1:]))
+        if block.unbalance is not None:
+            shares[0] = block.unbalance
+        elif self.wiring is Wiring.THREE_PHASE:
+            shares[0] = unbalance(voltage_uv * np.array([1.0, TURN**2, TURN])[:, None, None])
+        if block.voltage_thd is not None:
+            shares[1 : 1 + elements] = block.voltage_thd
+        if block.current_thd is not None:
+            shares[1 + elements :] = block.current_thd
+        millionths: Ints = np.rint(np.minimum(np.nan_to_num(shares), MICRO) * MICRO).astype(np.int64)
+        return millionths
+
+    def _rapid(self, voltage_uv: Doubles, powered: Bools | None, marked: Bools | None) -> None:
+        """A change of any phase by the limit or more, unless it is that of a dip, swell, interruption or outage."""
+        shape = voltage_uv.shape[1:]
+        none = np.zeros(shape, np.bool_)
+        out = (none if marked is None else marked) | (none if powered is None else ~powered)
+        before_uv = np.concatenate([self.last_uv[:, None], voltage_uv[:, :-1]], axis=1)
+        before = np.concatenate([self.last_marked[None], out[:-1]])
+        limit_uv = self.limits.rapid_change * self.limits.declared_v * MICRO
+        rapid = (np.abs(voltage_uv - before_uv) >= limit_uv).any(axis=0) & ~out & ~before
+        self.last_uv, self.last_marked = voltage_uv[:, -1].copy(), out[-1].copy()
+        ends_ms: Ints = np.arange(1, shape[0] + 1) * (self.step_s * 1000)
+        self._wait(Measurand.RAPID_CHANGES, 0, ends_ms, rapid)

@@ -1,0 +1,163 @@
+"""The counters of voltage quality equal loops over intervals, and count nothing before it has happened."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meters.engine import (
+    Block,
+    Config,
+    Engine,
+    EngineError,
+    Kind,
+    Measurand,
+    Playback,
+    Quantity,
+    Thresholds,
+    Wiring,
+)
+from meters.engine.counters import FREQUENCY_SHARES
+from meters.engine.phasor import TURN, unbalance
+from meters.scenario import Constant, Fault, FaultKind, Faults
+from tests.meters.engine.reference import START_S
+
+WATCHED = Config(power_quality=Thresholds())
+
+
+def count(engine: Engine, measurand: Measurand, phase: int = 0, meter: int = 0) -> int:
+    return engine.register(Quantity(measurand, Kind.COUNT, phase), meter)
+
+
+def block(voltage_v: np.ndarray, **fields) -> Block:
+    zero = np.zeros(voltage_v.shape)
+    return Block(zero, zero, voltage_v, zero, **fields)
+
+
+@given(
+    st.lists(
+        st.sampled_from([42.0, 46.9, 48.9, 49.49, 49.5, 50.0, 50.5, 50.6, 51.1, 52.2, 58.0]), min_size=25, max_size=60
+    ),
+    st.lists(st.integers(1, 17), min_size=1, max_size=5),
+    st.integers(0, 9),
+)
+def test_frequency_counts_means_of_ten_seconds(values, cuts, late):
+    start_s, steps = START_S + late, len(values)
+    frequency_hz = np.array(values)[:, None]
+    source = Playback(block(np.full((3, steps, 1), 230.0), frequency_hz=frequency_hz), start_s)
+    engine, turn = Engine(WATCHED, source, start_s), 0
+    while engine.now_s < start_s + steps:
+        engine.advance(min(start_s + steps, engine.now_s + cuts[turn % len(cuts)]))
+        turn += 1
+    tens: dict[int, list[float]] = {}
+    for step, value in enumerate(values):
+        tens.setdefault((start_s + step) // 10, []).append(value)
+    tens = {ten: inside for ten, inside in tens.items() if (ten + 1) * 10 <= start_s + steps}
+    means = [math.fsum(inside) / len(inside) for inside in tens.values()]
+    for measurand, share in FREQUENCY_SHARES.items():
+        limit_hz = 50 * (1 + share)
+        if not any(math.isclose(mean, limit_hz) for mean in means):
+            assert count(engine, measurand) == sum(mean < limit_hz if share < 0 else mean > limit_hz for mean in means)
+
+
+def test_a_count_shows_from_the_moment_it_is_known():
+    """A profile row that is closed before the interval ends does not know of it yet."""
+    frequency_hz = np.full((30, 1), 49.0)
+    source = Playback(block(np.full((3, 30, 1), 230.0), frequency_hz=frequency_hz), START_S)
+    shown = []
+    for until_s in (9, 10, 19, 20, 30):
+        engine = Engine(WATCHED, source, START_S)
+        engine.advance(START_S + 30 if until_s == 30 else START_S + until_s)
+        shown.append(count(engine, Measurand.FREQUENCY_BELOW_1))
+    assert shown == [0, 1, 1, 2, 3]
+
+
+def test_interruptions_are_long_or_short_and_under_voltages_begin():
+    faults = (
+        Fault(FaultKind.POWER_FAIL, START_S + 100, START_S + 280),
+        Fault(FaultKind.POWER_FAIL, START_S + 1000, START_S + 1181),
+        Fault(FaultKind.SAG, START_S + 2000, START_S + 2700, phase=1, level=0.8),
+        Fault(FaultKind.SAG, START_S + 3000, START_S + 3010, phase=2, level=1.2),
+    )
+    engine = Engine(WATCHED, Faults(Constant(1000.0), faults), START_S)
+    engine.advance(START_S + 2601)
+    assert count(engine, Measurand.UNDER_VOLTAGES) == 1
+    engine.advance(START_S + 3600)
+    counted = (Measurand.SHORT_INTERRUPTIONS, Measurand.LONG_INTERRUPTIONS, Measurand.DIPS, Measurand.SWELLS)
+    assert [count(engine, one) for one in counted] == [1, 1, 3, 1]
+    assert [count(engine, one) for one in (Measurand.UNDER_VOLTAGES, Measurand.OVER_VOLTAGES)] == [1, 0]
+    assert count(engine, Measurand.RAPID_CHANGES) == 0
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from([210.0, 221.6, 230.0, 241.4, 241.6, 252.0]), min_size=3, max_size=3),
+        min_size=2,
+        max_size=30,
+    ),
+    st.lists(st.integers(1, 9), min_size=1, max_size=5),
+)
+def test_rapid_changes_are_between_neighbouring_seconds(values, cuts):
+    voltage_v = np.array(values).T[:, :, None]
+    engine, turn = Engine(WATCHED, Playback(block(voltage_v), START_S), START_S), 0
+    while engine.now_s < START_S + len(values):
+        engine.advance(min(START_S + len(values), engine.now_s + cuts[turn % len(cuts)]))
+        turn += 1
+    pairs = itertools.pairwise(values)
+    expected = sum(any(round(abs(a - b), 6) >= 11.5 for a, b in zip(*pair, strict=True)) for pair in pairs)
+    assert count(engine, Measurand.RAPID_CHANGES) == expected
+
+
+def test_a_dip_is_no_rapid_change():
+    levels = [230.0, 230.0, 190.0, 230.0, 215.0, 215.0]
+    voltage_v = np.full((3, 6, 1), 230.0)
+    voltage_v[1, :, 0] = levels
+    engine = Engine(WATCHED, Playback(block(voltage_v), START_S), START_S)
+    engine.advance(START_S + 6)
+    assert count(engine, Measurand.RAPID_CHANGES) == 1
+
+
+def test_ten_minute_means_of_voltage_unbalance_and_distortion():
+    """Ninety minutes in steps of a minute: which of the intervals is beyond a limit is told apart by phase."""
+    shape = (3, 90, 2)
+    voltage_v, thd = np.full(shape, 230.0), np.zeros(shape)
+    voltage_v[2, 10:20, 1] = 206.0
+    voltage_v[2, 20:30, 1] = np.where(np.arange(10) < 9, 206.0, 230.0)
+    thd[1, 30:40, 0], thd[1, 40:50, 0] = 0.079, 0.081
+    unbalance_share = np.zeros(shape[1:])
+    unbalance_share[50:60, 0] = 0.021
+    config = Config(step_s=60, power_quality=Thresholds())
+    whole = block(voltage_v, unbalance=unbalance_share, voltage_thd=thd, current_thd=thd[::-1].copy())
+    engine = Engine(config, Playback(whole, START_S, 60), START_S, 2)
+    engine.advance(START_S + 5400)
+    assert [count(engine, Measurand.LOW_VOLTAGES, meter=meter) for meter in (0, 1)] == [0, 1]
+    assert [count(engine, Measurand.UNBALANCES, meter=meter) for meter in (0, 1)] == [1, 0]
+    assert [count(engine, Measurand.VOLTAGE_DISTORTIONS, phase) for phase in (1, 2, 3)] == [0, 1, 0]
+    assert [count(engine, Measurand.CURRENT_DISTORTIONS, phase) for phase in (1, 2, 3)] == [0, 1, 0]
+    engine = Engine(config, Playback(block(voltage_v), START_S, 60), START_S, 2)
+    engine.advance(START_S + 5400)
+    nominal = 230 * np.array([1.0, TURN**2, TURN * 206 / 230])
+    assert unbalance(nominal) > 0.02
+    assert [count(engine, Measurand.UNBALANCES, meter=meter) for meter in (0, 1)] == [0, 2]
+
+
+def test_what_is_not_counted_says_so():
+    plain = Engine(Config(), Constant(), START_S)
+    with pytest.raises(EngineError, match="do not watch the power quality"):
+        count(plain, Measurand.DIPS)
+    with pytest.raises(EngineError, match="not a counter"):
+        count(plain, Measurand.VOLTAGE)
+    watched = Engine(
+        Config(Wiring.ONE_PHASE, step_s=60, power_quality=Thresholds()), Constant(wiring=Wiring.ONE_PHASE), START_S
+    )
+    watched.advance(START_S + 600)
+    with pytest.raises(EngineError, match="rapid"):
+        count(watched, Measurand.RAPID_CHANGES)
+    with pytest.raises(EngineError, match="phase 2"):
+        count(watched, Measurand.VOLTAGE_DISTORTIONS, 2)
+    assert count(watched, Measurand.UNBALANCES) == 0
