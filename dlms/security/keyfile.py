@@ -216,7 +216,7 @@ class KeyFile:
             if device.identity is None:
                 continue
             named = self.devices.get(device.identity)
-            if named is None or named.identity is not None or device.identity == name:
+            if named is None or named.identity is not None:
                 raise KeyFileError(f"device {name!r}: identity {device.identity!r} is no other entry with its own keys")
             if any(device.private_key(purpose) is not None for purpose in PRIVATE_KEYS):
                 raise KeyFileError(f"device {name!r}: private keys stand with the entry that its identity names")

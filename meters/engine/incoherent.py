@@ -137,7 +137,9 @@ def incoherent(
         cycles * wave.sample_rate_hz / length,
         begin / wave.sample_rate_hz,
         end / wave.sample_rate_hz,
-        tuple(_half_cycles(*one, wave.sample_rate_hz) for one in zip(wave.voltage_v, (e for e, _ in found), strict=True)),
+        tuple(
+            _half_cycles(*one, wave.sample_rate_hz) for one in zip(wave.voltage_v, (e for e, _ in found), strict=True)
+        ),
     )
 
 

@@ -223,6 +223,8 @@ def test_an_identity_is_another_entry():
     provider = file.provider("meter")
     assert len(provider.sign(b"")) == 64
     assert provider.fingerprint() == Secret.from_hex(KEY).fingerprint(b"invocation counter")
+    file.devices["old"] = dataclasses.replace(file["meter"], suite=SUITE_0)
+    assert file.provider("old").suite is SUITE_0, "the suite is that of the meter, and not ours"
     assert json.loads(file.text())["devices"]["meter"]["identity"] == "we"
     file.devices["we"] = dataclasses.replace(file["we"], identity="meter")
     with pytest.raises(KeyFileError, match="identity"):
