@@ -1,9 +1,9 @@
 """What was measured once is lived through by meters: waveforms, phasors or powers, all of them blocks by now.
 
-    power = incoherent(Waveform(voltage_v, current_a, 6400.0))       # samples of one meter
-    Engine(Config(), Playback(power.block(start_s=start_s), start_s), start_s)
-    Engine(Config(), Playback(block_of(voltage, current), start_s), start_s)                # phasors
-    Engine(Config(), Playback(Block.from_power(active_w, reactive_var, voltage_v), start_s), start_s)
+power = incoherent(Waveform(voltage_v, current_a, 6400.0))       # samples of one meter
+Engine(Config(), Playback(power.block(start_s=start_s), start_s), start_s)
+Engine(Config(), Playback(block_of(voltage, current), start_s), start_s)                # phasors
+Engine(Config(), Playback(Block.from_power(active_w, reactive_var, voltage_v), start_s), start_s)
 """
 
 from __future__ import annotations

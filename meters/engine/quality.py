@@ -87,7 +87,12 @@ class VoltageLimits:
         over = [
             Rule(EventKind.OVER_VOLTAGE, phase, Watch.OWN, high, high, above=True, hold_ms=level_ms) for phase in phases
         ]
-        return (*missing, *under, *over, Rule(EventKind.POWER_FAIL, 0, Watch.HIGHEST, failed, failed, hold_ms=failed_ms))
+        return (
+            *missing,
+            *under,
+            *over,
+            Rule(EventKind.POWER_FAIL, 0, Watch.HIGHEST, failed, failed, hold_ms=failed_ms),
+        )
 
 
 def last_false(condition: Bools) -> Ints:
@@ -227,7 +232,9 @@ class Supervision:
         goes_on = (first == 0) & (before[column] > 0)
         begin_ms = edges_ms[first] - np.where(goes_on, before[column], 0)
         values = watched.reshape(pieces, rows * meters)
-        whole = (values * np.diff(edges_ms)[:, None]).astype(np.int64) if column.size else np.zeros((pieces, 0), np.int64)
+        whole = (
+            (values * np.diff(edges_ms)[:, None]).astype(np.int64) if column.size else np.zeros((pieces, 0), np.int64)
+        )
         inside = over_runs(np.add, whole, column, first, last, 0)
         largest = over_runs(np.maximum, values, column, first, last, -np.inf)
         smallest = over_runs(np.minimum, values, column, first, last, np.inf)

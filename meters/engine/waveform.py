@@ -35,7 +35,6 @@ class Waveform:
         if not self.sample_rate_hz > 0:
             raise EngineError(f"a sample rate of {self.sample_rate_hz} Hz")
 
-
     def aron(self) -> Waveform:
         """What the two elements of a three-wire meter see: U12 with I1, and U32 with I3.  EngineError unless there are
         three phases."""

@@ -369,6 +369,19 @@ def test_key_agreement(path, suite, name):
     assert getattr(device(path, suite.id).keys, name) == theirs
 
 
+def test_an_agreed_key_is_new_too(path):
+    change, sides = Rotation(path, "suite 1"), parties(SUITE_1)
+    ours = change.agree("encryption", sides["client"][0])
+    own = points.generate(SUITE_1)
+    key = agreement.agree(own, ours.wrapped[:64], SUITE_1, CLIENT_TITLE, SERVER_TITLE)
+    with KeyFile.edit(path) as file:
+        file.devices["suite 1"] = file["suite 1"].with_secret("broadcast", key)
+    answer = agreement.signed_ephemeral(own.public_key(), SUITE_1, sides["meter"][0], 0)
+    with pytest.raises(KeyMaterialError, match="not new"):
+        change.agreed("encryption", answer, sides["meter"][1], CLIENT_TITLE, SERVER_TITLE)
+    assert change.phases() == {"encryption": Phase.AGREEING}
+
+
 def test_an_agreement_that_led_to_nothing(path):
     change = Rotation(path, "suite 1")
     change.agree("encryption", parties(SUITE_1)["client"][0])
