@@ -29,8 +29,8 @@ def engine_config(model: MeterModel, step_s: int = 1) -> Config:
     """The engine's view of a model."""
     logs = {log.log: LogSpec(_quantities(model, log), log.every, log.depth) for log in model.logs_of_data()}
     depths = {log.logger: log.depth for log in model.logs if isinstance(log, EventLog) and log.logger is not None}
-    return Config(
-        wiring=model.wiring,
+    return dataclasses.replace(
+        model.metrology,
         step_s=step_s,
         logs=logs,
         event_depth=depths,

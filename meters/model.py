@@ -17,9 +17,9 @@ from dlms.interface import Interface
 from dlms.limits import INACTIVITY_TIMEOUT_S
 from dlms.quirks import Quirk
 from meters.access import Mode, parse_access
-from meters.engine import ControlSettings, Quantity, Wiring
+from meters.engine import Config, ControlSettings, Feature, Quantity, Wiring
 from meters.model_checks import check
-from meters.objects import DataLog, EventLog, Feature, Log, ModelError, Object, Row, interface_of
+from meters.objects import DataLog, EventLog, Log, ModelError, Object, Row, interface_of
 from meters.sources import Column, Nameplate, Settings
 from obis import Obis
 
@@ -76,6 +76,7 @@ class LinkParameters:
 class MeterModel:
     """A meter model.  Raises ModelError when its rows contradict each other.
 
+    `metrology` is what its engine has of its own: wiring, limits, features, outputs; steps and logs come from the rows.
     `logger_only` are the columns that loggers have although no object holds them.  `ldn` makes the logical device name,
     `saps` are the logical devices.  `max_receive` is the largest APDU that the meter takes, in octets;
     `normal_offset_s` its normal time minus UTC.  `control` says what the breaker does under the settings of a meter.
@@ -85,7 +86,7 @@ class MeterModel:
     name: str
     maker: str
     title: str
-    wiring: Wiring
+    metrology: Config
     objects: tuple[Object, ...]
     logs: tuple[Log, ...]
     logger_only: frozenset[Obis]
@@ -94,7 +95,6 @@ class MeterModel:
     ldn: Callable[[Nameplate], bytes]
     saps: tuple[int, ...]
     link: LinkParameters
-    features: frozenset[Feature] = frozenset()
     quirks: frozenset[Quirk] = frozenset()
     max_receive: int = 0xFFFF
     normal_offset_s: int = 3600
@@ -103,6 +103,16 @@ class MeterModel:
 
     def __post_init__(self) -> None:
         check(self)
+
+    @property
+    def wiring(self) -> Wiring:
+        """How its elements are connected."""
+        return self.metrology.wiring
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """What it has that not every meter of its family has."""
+        return self.metrology.features
 
     @functools.cached_property
     def by_key(self) -> dict[str, Object | Log]:

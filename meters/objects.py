@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 from collections.abc import Callable, Container, Mapping
 from typing import Any
 
@@ -11,20 +10,12 @@ from dlms.ic import Data, ProfileGeneric
 from dlms.interface import AttributeRef, Interface
 from dlms.types import DataType, OctetString
 from dlms.units import Unit
-from meters.engine import Every, Logger, LogName, Quantity
+from meters.engine import Every, Feature, Logger, LogName, Quantity
 from meters.sources import ANYTHING, Attribute, Column, Constant, Meter, Obey, Source, Then
 
 
 class ModelError(ValueError):
     """A meter model contradicts itself; the message names the row."""
-
-
-class Feature(enum.Enum):
-    """What not every meter of a family has."""
-
-    BREAKER = "breaker"
-    TAMPER = "tamper"
-    PREPAYMENT = "prepayment"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -106,10 +106,11 @@ class Attribute:
     then: Then | None = None
 
     def scaled(self, scaler: int) -> Attribute:
-        """With the scaler and the width of the type written into the quantity: a register wraps where its type ends."""
+        """With the scaler and the width of the type written into the quantity: a register wraps where its type ends,
+        unless its display begins again before."""
         if not isinstance(self.source, Quantity):
             return self
-        rollover = getattr(self.type, "high", -1) + 1
+        rollover = self.source.rollover or getattr(self.type, "high", -1) + 1
         source = dataclasses.replace(self.source, exponent=scaler, rollover=rollover)
         return dataclasses.replace(self, source=source)
 

@@ -25,7 +25,7 @@ from meters.engine.commands import (
     SetTariff,
     TopUp,
 )
-from meters.engine.config import Config, LogSpec, NoLoad, default_logs
+from meters.engine.config import Config, Feature, LogSpec, NoLoad, default_logs
 from meters.engine.control import BreakerState, ControlSettings
 from meters.engine.engine import Engine, LogView
 from meters.engine.errors import EngineError
@@ -36,10 +36,12 @@ from meters.engine.phase_power import HalfCycles, PhasePower
 from meters.engine.phasor import aron, block_of, effective_va, symmetrical, unbalance
 from meters.engine.playback import Playback, side_by_side
 from meters.engine.power_quality import CLASS_A, CLASS_S, Refresh, Thresholds
+from meters.engine.pulses import PulseOutput
 from meters.engine.quality import VoltageLimits
-from meters.engine.quantity import Kind, Measurand, Quantity
+from meters.engine.quantity import Kind, Measurand, Quantity, display_rollover
 from meters.engine.ring import Rows
 from meters.engine.schedule import NEVER, Every, Unit
+from meters.engine.sliding import Sliding
 from meters.engine.tariff import Switch, TariffPlan
 from meters.engine.waveform import Waveform, coherent
 from meters.engine.wiring import Summation, Wiring
@@ -63,6 +65,7 @@ __all__ = [
     "Every",
     "Excursions",
     "Flag",
+    "Feature",
     "Fleet",
     "HalfCycles",
     "Input",
@@ -79,6 +82,7 @@ __all__ = [
     "PhaseOutage",
     "Playback",
     "PowerFail",
+    "PulseOutput",
     "Quantity",
     "Refresh",
     "ResetTrip",
@@ -91,6 +95,7 @@ __all__ = [
     "SetTariff",
     "ShardResult",
     "Sink",
+    "Sliding",
     "Source",
     "Summation",
     "Switch",
@@ -110,4 +115,5 @@ __all__ = [
     "side_by_side",
     "symmetrical",
     "unbalance",
+    "display_rollover",
 ]

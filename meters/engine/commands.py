@@ -10,6 +10,8 @@ from meters.engine.control import BreakerState, ControlSettings
 from meters.engine.errors import EngineError
 from meters.engine.quantity import TARIFFS
 
+MAX_TOP_UP_WH = 10**10
+"""What a meter with seven digits of kWh counts before it begins again."""
 PERIODS_S = (300, 900, 1800, 3600)
 """Periods that the load profile and the analysis logger accept."""
 
@@ -133,8 +135,8 @@ class TopUp:
     energy_wh: int
 
     def __post_init__(self) -> None:
-        if self.energy_wh < 0:
-            raise EngineError(f"a top-up of {self.energy_wh} Wh takes away")
+        if not 0 <= self.energy_wh <= MAX_TOP_UP_WH:
+            raise EngineError(f"a top-up of {self.energy_wh} Wh is not 0..{MAX_TOP_UP_WH}")
 
 
 Command = (

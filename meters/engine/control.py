@@ -11,14 +11,14 @@ from enum import IntEnum
 
 import numpy as np
 
-from meters.engine.energy import Doubles
+from meters.engine.energy import SECONDS_PER_HOUR, Doubles
 from meters.engine.errors import EngineError
 from meters.engine.quality import Bools, last_false
 from meters.engine.quantity import MICRO_EXPONENT, Ints
 
 _MICRO = 10**MICRO_EXPONENT
-PREPAYMENT_CHECK_S = 60
-"""How often the prepaid credit is looked at."""
+_FAR_UWH = 1 << 50
+"""More than any window could use up, and small enough to be counted in micro-watt-seconds."""
 DAY_S = 86_400
 
 
@@ -45,9 +45,11 @@ class ControlSettings:
     """When one meter opens and closes its breaker; zero or False turns a function off.
 
     Limiter: opens when the largest phase current (`by_power`: the total power) has exceeded `limit` times factor k for
-    the time of that step.  The times are independent (162/282/382) or `additive` (OMNIPOWER): t1 for k1, t1 + t2 for
-    k2, t1 + t2 + t3 for k3.  Over-voltage: any phase above for `over_voltage_s`; closes again when all have been below
-    `reconnect_v` for `reconnect_s`.  Neutral fault: two phases above and one below for `neutral_s`.
+    the time of that step; t1 <= t2 <= t3 and k3 <= k2 <= k1.  The times are independent (162/282/382) or `additive`
+    (OMNIPOWER): t1 for k1, t1 + t2 for k2, t1 + t2 + t3 for k3.  Over-voltage: any phase above for `over_voltage_s`;
+    closes again when all have been below `reconnect_v` for `reconnect_s`.  Neutral fault: two phases above and one below
+    for `neutral_s`.  Prepayment: opens at the end of the step in which total A+ has used the credit up, on one of the
+    `working_days`.  EngineError for settings that contradict each other.
     """
 
     limit: float = 0.0
@@ -74,6 +76,12 @@ class ControlSettings:
     def __post_init__(self) -> None:
         if self.limit < 0 or min(self.times_s) < 0 or min(self.factors) < 0:
             raise EngineError("a limiter has no negative limits or times")
+        if list(self.times_s) != sorted(self.times_s):
+            raise EngineError(f"limiter times {self.times_s} s are not t1 <= t2 <= t3")
+        if list(self.factors) != sorted(self.factors, reverse=True):
+            raise EngineError(f"limiter factors {self.factors} are not k1 >= k2 >= k3")
+        if not 0 <= self.working_days <= 0b111_1111:
+            raise EngineError(f"working days {self.working_days:#b} are not a set of seven")
         if self.over_voltage_v and not self.reconnect_v < self.over_voltage_v:
             raise EngineError(f"reconnection at {self.reconnect_v} V is not below {self.over_voltage_v} V")
 
@@ -89,6 +97,22 @@ ROWS = 7
 """Timed conditions: limiter steps 1..3, over-voltage, neutral fault, voltage recovered, cut-off time over."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the timed conditions would do in the steps ahead, (condition, time, meter): whether each holds, for how many
+    steps it has held, and whether it has just lasted long enough."""
+
+    condition: Bools
+    run: Ints
+    reached: Bools
+
+    @property
+    def steps(self) -> int:
+        """Up to the end of which step nothing opens or closes."""
+        when = np.flatnonzero(self.reached.any(axis=(0, 2)))
+        return int(when[0]) + 1 if when.size else self.condition.shape[1]
+
+
 class Control:
     """Breakers of a tile.  `breaker` is `BreakerState` (meter); `run_steps` (condition, meter) how long each holds."""
 
@@ -97,19 +121,24 @@ class Control:
         self.settings = [settings] * meters
         self.breaker: Ints = np.full(meters, BreakerState.CONNECTED, np.int64)
         self.run_steps: Ints = np.zeros((ROWS, meters), np.int64)
-        self.credit_uwh: Ints = np.zeros(meters, np.int64)
-        """Reading of A+ up to which energy is paid for."""
+        self.paid_uwh: Ints = np.zeros(meters, np.int64)
+        self.since_uwh: Ints = np.zeros(meters, np.int64)
+        """Credit, and the reading of A+ from which on it is counted down while prepayment is on."""
         self.limits: Doubles = np.zeros((ROWS, meters))
         self.low_uv: Doubles = np.zeros(meters)
         self.hold_steps: Ints = np.ones((ROWS, meters), np.int64)
         self.by_power: Bools = np.zeros(meters, np.bool_)
-        self.prepaid_days: Ints = np.zeros(meters, np.int64)
-        """Days on which want of credit disconnects, as `working_days`; 0 without prepayment."""
+        self.counting: Bools = np.zeros(meters, np.bool_)
+        """Whose credit is counted down."""
+        self.working_days: Ints = np.zeros(meters, np.int64)
         for meter in range(meters):
-            self.configure(meter, settings)
+            self.configure(meter, settings, 0)
 
-    def configure(self, meter: int, settings: ControlSettings) -> None:
-        """Give one meter new settings; all its times start again."""
+    def configure(self, meter: int, settings: ControlSettings, import_uwh: int) -> None:
+        """Give one meter new settings, with its A+ register at `import_uwh`; all its times start again."""
+        if self.counting[meter]:
+            self.paid_uwh[meter] -= import_uwh - self.since_uwh[meter]
+        self.since_uwh[meter] = import_uwh
         self.settings[meter] = settings
         limit_u = settings.limit * _MICRO if settings.limit else np.inf
         high_uv = settings.over_voltage_v * _MICRO if settings.over_voltage_v else np.inf
@@ -121,7 +150,7 @@ class Control:
         times_s += [settings.reconnect_s, settings.connect_wait_s]
         self.hold_steps[:, meter] = [max(1, -(-time_s // self.step_s)) for time_s in times_s]
         self.by_power[meter] = settings.by_power
-        self.prepaid_days[meter] = settings.working_days if settings.prepayment else 0
+        self.counting[meter], self.working_days[meter] = settings.prepayment, settings.working_days
         self.run_steps[:, meter] = 0
 
     @property
@@ -133,7 +162,7 @@ class Control:
     @property
     def prepaid(self) -> bool:
         """Whether any meter counts a credit down."""
-        return bool(self.prepaid_days.any())
+        return bool(self.counting.any())
 
     @property
     def idle(self) -> bool:
@@ -141,23 +170,18 @@ class Control:
         timed = (self.breaker == BreakerState.OVER_VOLTAGE) | (self.breaker == BreakerState.CUT_OFF)
         return bool(np.isinf(self.limits[:RECOVERED]).all() and not timed.any())
 
-    def window(
-        self, voltage_uv: Doubles, current_ua: Doubles, active_uw: Doubles
-    ) -> tuple[int, dict[int, BreakerState]]:
-        """Look ahead at (element, time, meter): up to which step nothing opens or closes, and what happens then.
-
-        Returns the number of steps to live through, and the new states (or LOG_ONLY) at their end; the runs are carried
-        for exactly these steps.
-        """
+    def look_ahead(self, voltage_uv: Doubles, current_ua: Doubles, active_uw: Doubles) -> Outlook:
+        """What (element, time, meter) do to the timed conditions, with the breakers as they are now."""
         condition = self._conditions(voltage_uv, current_ua, active_uw)
         steps = np.arange(1, condition.shape[1] + 1)[None, :, None]
         last = last_false(condition)
         run = np.where(last == 0, steps + self.run_steps[:, None, :], steps - last)
-        reached = condition & (run == self.hold_steps[:, None, :])
-        when = np.flatnonzero(reached.any(axis=(0, 2)))
-        count = int(when[0]) + 1 if when.size else condition.shape[1]
-        self.run_steps = np.where(condition[:, count - 1], run[:, count - 1], 0)
-        return count, self._decide(reached[:, count - 1])
+        return Outlook(condition, run, condition & (run == self.hold_steps[:, None, :]))
+
+    def live(self, outlook: Outlook, steps: int) -> dict[int, BreakerState]:
+        """Live through so many steps of an outlook: the runs are carried, the new states (or LOG_ONLY) returned."""
+        self.run_steps = np.where(outlook.condition[:, steps - 1], outlook.run[:, steps - 1], 0)
+        return self._decide(outlook.reached[:, steps - 1])
 
     def _conditions(self, voltage_uv: Doubles, current_ua: Doubles, active_uw: Doubles) -> Bools:
         """(condition, time, meter): what holds in each step, with the breakers as they are now."""
@@ -190,11 +214,27 @@ class Control:
                 news[meter] = BreakerState.CONNECTED if settings.automatic else BreakerState.WAITING
         return news
 
-    def exhausted(self, import_uwh: Ints, clock_s: Ints, normal_offset_s: int) -> list[int]:
-        """Connected meters whose credit is used up, on a day on which they may be disconnected."""
-        weekday = ((clock_s + normal_offset_s) // DAY_S + 3) % 7
-        may = self.closed & ((self.prepaid_days >> weekday & 1) == 1)
-        return [int(meter) for meter in np.flatnonzero(may & (import_uwh >= self.credit_uwh))]
+    def use_up(self, import_uw: Doubles, counted: tuple[Ints, Ints], local_s: Ints) -> tuple[int, list[int]]:
+        """Up to the end of which step no credit disconnects, and whose credit does then.
+
+        `import_uw` is the power of A+ in the steps ahead (time, meter), `counted` its register in micro-Wh and the
+        remainder in micro-Ws, `local_s` normal time by each meter's clock, which says whether the day is a working day.
+        """
+        steps = len(import_uw)
+        watched = np.flatnonzero(self.closed & self.counting)
+        left_uwh = np.clip(self.remaining_uwh(counted[0])[watched], -_FAR_UWH, _FAR_UWH)
+        left_uws = left_uwh * SECONDS_PER_HOUR - counted[1][watched]
+        used_uws = np.cumsum(import_uw[:, watched], axis=0) * self.step_s
+        used_up = used_uws >= left_uws
+        if not used_up[-1:].any():
+            return steps, []
+        end_s = local_s[watched] + self.step_s * np.arange(1, steps + 1)[:, None]
+        weekday = (end_s // DAY_S + 3) % 7
+        opens = used_up & ((self.working_days[watched] >> weekday & 1) == 1)
+        when = np.flatnonzero(opens.any(axis=1))
+        if not when.size:
+            return steps, []
+        return int(when[0]) + 1, watched[opens[when[0]]].tolist()
 
     def move(self, meter: int, state: BreakerState) -> None:
         """Put a breaker into a state; LOG_ONLY moves nothing.  The times start again."""
@@ -223,15 +263,16 @@ class Control:
         return after
 
     def top_up(self, meter: int, import_uwh: int, energy_wh: int) -> BreakerState | None:
-        """Add credit; returns the new state when that ends a disconnection for want of it."""
-        self.credit_uwh[meter] = max(int(self.credit_uwh[meter]), import_uwh) + energy_wh * _MICRO
-        if self.breaker[meter] != BreakerState.PREPAYMENT or self.credit_uwh[meter] <= import_uwh:
+        """Add credit; what was used beyond the old one is owed.  Returns the new state when that ends a disconnection."""
+        self.paid_uwh[meter] += energy_wh * _MICRO
+        left_uwh = self.paid_uwh[meter] - (import_uwh - self.since_uwh[meter])
+        if self.breaker[meter] != BreakerState.PREPAYMENT or left_uwh <= 0:
             return None
         state = BreakerState.CONNECTED if self.settings[meter].automatic else BreakerState.WAITING
         self.move(meter, state)
         return state
 
     def remaining_uwh(self, import_uwh: Ints) -> Ints:
-        """Credit left, never below zero."""
-        left: Ints = np.maximum(self.credit_uwh - import_uwh, 0)
+        """Credit left; negative where energy was used beyond it, on days on which nobody is disconnected."""
+        left: Ints = self.paid_uwh - np.where(self.counting, import_uwh - self.since_uwh, 0)
         return left

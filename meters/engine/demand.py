@@ -96,26 +96,25 @@ class _Sums:
             array[..., at] = 0
 
 
-class Demand:
-    """Maximum registers: `maximum_uw`, `time_s`, `cumulative_uw` are (MAXIMA, total | tariff 1..8, meter)."""
+def measured(channels: Ints) -> Ints:
+    """(MAXIMA, ...) out of the channels (channel, ...)."""
+    return np.stack([combine(channels, measurand) for measurand in MAXIMA])
+
+
+class Maxima:
+    """The largest means so far: `maximum_uw` and `time_s` are (MAXIMA, total | tariff 1..8, meter)."""
 
     def __init__(self, meters: int) -> None:
         self.meters = meters
         shape = (len(MAXIMA), 1 + TARIFFS, meters)
         self.maximum_uw: Ints = np.zeros(shape, np.int64)
         self.time_s: Ints = np.zeros(shape, np.int64)
-        self.cumulative_uw: Ints = np.zeros(shape, np.int64)
-        self.billing_periods: Ints = np.zeros(meters, np.int64)
-        self.threshold_periods: Ints = np.zeros(meters, np.int64)
-        self.history = Ring(_HISTORY_DEPTH, meters, (np.int64,))
-        """Means of active import of the last 24 hours."""
 
-    def update(self, at: Ints, interval: Interval, time_s: Ints, tariff: Ints, threshold_uw: Ints) -> None:
-        """Compare the means of a period that ended at `time_s` and in `tariff` (1..8) with the maxima so far.
+    def update(self, at: Ints, means: Ints, time_s: Ints, tariff: Ints) -> None:
+        """Compare means (MAXIMA, as `at`) of periods that ended at `time_s` and in `tariff` (1..8).
 
         A later equal mean does not replace the earlier time.
         """
-        means = np.stack([interval.mean_uw(measurand, 0, at) for measurand in MAXIMA])
         self._compare(0, at, means, time_s)
         for number in range(1, TARIFFS + 1):
             these = tariff == number
@@ -124,8 +123,6 @@ class Demand:
                 break
             if these.any():
                 self._compare(number, at[these], means[:, these], time_s[these])
-        self.threshold_periods[at] += means[0] > threshold_uw
-        self.history.append(at, time_s, np.zeros(at.size, np.uint32), [means[0]])
 
     def _compare(self, slot: int, at: Ints, means: Ints, time_s: Ints) -> None:
         index = slice(None) if at.size == self.meters else at
@@ -135,15 +132,35 @@ class Demand:
             self.maximum_uw[:, slot, index] = np.where(larger, means, before)
             self.time_s[:, slot, index] = np.where(larger, time_s, self.time_s[:, slot, index])
 
-    def accumulate(self, at: Ints) -> None:
-        """First half of a billing stop: add each maximum, as shown in whole watts, to its cumulative register."""
-        self.cumulative_uw[..., at] += (self.maximum_uw[..., at] + _MICRO // 2) // _MICRO * _MICRO
-        self.billing_periods[at] += 1
-
     def restart(self, at: Ints) -> None:
-        """Second half of a billing stop: the maxima begin at zero."""
+        """The maxima of the meters `at` begin at zero."""
         self.maximum_uw[..., at] = 0
         self.time_s[..., at] = 0
+
+
+class Demand(Maxima):
+    """Maximum registers of block demand, and what billing stops make of them: `cumulative_uw` as `maximum_uw`."""
+
+    def __init__(self, meters: int) -> None:
+        super().__init__(meters)
+        self.cumulative_uw: Ints = np.zeros_like(self.maximum_uw)
+        self.billing_periods: Ints = np.zeros(meters, np.int64)
+        self.threshold_periods: Ints = np.zeros(meters, np.int64)
+        self.history = Ring(_HISTORY_DEPTH, meters, (np.int64,))
+        """Means of active import of the last 24 hours."""
+
+    def close(self, at: Ints, interval: Interval, time_s: Ints, tariff: Ints, threshold_uw: Ints) -> None:
+        """Take the means of a period that ended at `time_s` and in `tariff` (1..8)."""
+        index = slice(None) if at.size == self.meters else at
+        means = measured(interval.last.power_uws[:, 0, index]) // interval.last_period_s[index]
+        self.update(at, means, time_s, tariff)
+        self.threshold_periods[at] += means[0] > threshold_uw
+        self.history.append(at, time_s, np.zeros(at.size, np.uint32), [means[0]])
+
+    def accumulate(self, at: Ints) -> None:
+        """Half of a billing stop, before `restart`: add each maximum, in whole watts, to its cumulative register."""
+        self.cumulative_uw[..., at] += (self.maximum_uw[..., at] + _MICRO // 2) // _MICRO * _MICRO
+        self.billing_periods[at] += 1
 
     def last_day(self, meter: int, clock_s: int) -> tuple[Ints, Ints]:
         """Means of active import (micro-W) and their times of the last 24 hours before `clock_s`; both may be empty."""

@@ -54,6 +54,11 @@ class Powers:
             return _split(every, every)
         return _split(every, self.forward[:, :, first:last].sum(axis=2).astype(np.int64))
 
+    def series(self, meter: int, first: int, last: int) -> Ints:
+        """(channel, element, time): the same of each of the steps [first, last) of one meter."""
+        every = self.stack[:, :, first:last, meter].astype(np.int64)
+        return _split(every, self.forward[:, :, first:last, meter].astype(np.int64))
+
 
 def _split(every: Ints, forward: Ints) -> Ints:
     """Sums over all steps and over those with P >= 0 -> the eight channels."""
@@ -74,6 +79,16 @@ def vector_powers(phases: Powers) -> Powers:
     stack = phases.stack.sum(axis=1, keepdims=True)
     stack[3] = np.rint(np.hypot(stack[0], stack[1]))
     return Powers(stack)
+
+
+def import_powers(phases: Powers, summation: Summation) -> Doubles:
+    """A+ of the whole meter in each step, (time, meter)."""
+    active = phases.stack[0]
+    if summation is Summation.SUM_VECTOR:
+        net: Doubles = np.maximum(active.sum(axis=0), 0.0)
+        return net
+    one: Doubles = (np.maximum(active, 0.0) if summation is Summation.PER_PHASE else np.abs(active)).sum(axis=0)
+    return one
 
 
 def total_channels(phases: Ints, summation: Summation) -> Ints:

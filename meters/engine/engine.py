@@ -8,9 +8,10 @@ from meters.engine.block import Source
 from meters.engine.commands import Command, LogName
 from meters.engine.config import Config
 from meters.engine.control import BreakerState, Control, ControlSettings
+from meters.engine.energy import Doubles
 from meters.engine.errors import EngineError
 from meters.engine.events import Event, EventKind, Logger
-from meters.engine.quantity import MICRO_EXPONENT, Ints, Quantity
+from meters.engine.quantity import MICRO_EXPONENT, Ints, Quantity, combine
 from meters.engine.ring import Rows
 from meters.engine.tile import Tile
 
@@ -112,10 +113,24 @@ class Engine:
         return control.settings[index]
 
     def credit_wh(self, meter: int = 0) -> int:
-        """Prepaid energy that is left, whole Wh."""
+        """Prepaid energy that is left, whole Wh; negative when more was used (see `Control.remaining_uwh`)."""
         control, index = self._control(meter)
         tile, _ = self._current(meter)
         return int(control.remaining_uwh(tile.energy.total[0, 0])[index] // 10**MICRO_EXPONENT)
+
+    def pulses(self, output: str, meter: int = 0) -> int:
+        """Pulses that an output has given since the meter was made.  EngineError when the model has none of that name."""
+        tile, index = self._current(meter)
+        one = self.config.output(output)
+        return int(one.count(combine(tile.energy.total[:, 0], one.measurand, index)))
+
+    def pulse_times(self, output: str, meter: int = 0) -> Doubles:
+        """When an output gave its pulses since this was asked last, seconds of true UTC; the first time nothing.
+
+        EngineError when the load was too large for the output to follow, and when nobody asked for too long.
+        """
+        tile, index = self._current(meter)
+        return tile.watch(output, index).take()
 
     def events(self, logger: Logger, meter: int = 0) -> list[Event]:
         """The lines of an event logger, oldest first."""

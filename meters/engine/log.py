@@ -16,7 +16,7 @@ from meters.engine.schedule import Every, Unit
 
 
 def _dtype(quantity: Quantity) -> type[np.integer[Any]]:
-    """Times and signed values need 64 bits; registers are shown with at most ten digits."""
+    """Times and signed values need 64 bits; what else a display shows fits into 32 (see `Ring.append` for what does not)."""
     wide = quantity.kind in TIME_KINDS or quantity.measurand is Measurand.ACTIVE_NET
     return np.int64 if wide else np.uint32
 

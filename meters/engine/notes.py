@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from meters.engine.config import TAMPERING, Feature
 from meters.engine.events import EventKind
 from meters.engine.quality import Measured
 from meters.engine.window import Window
@@ -75,6 +76,8 @@ def _input_notes(window: Window) -> Iterator[Note]:
     if window.inputs is None and not (state.forced_inputs | state.inputs).any():
         return
     raw = np.zeros((window.steps, len(state.numbers)), np.uint8) if window.inputs is None else window.inputs
+    if Feature.TAMPER not in state.config.features:
+        raw = raw & ~np.uint8(TAMPERING)
     levels = raw | state.forced_inputs
     before = np.concatenate([state.inputs[None], levels[:-1]])
     state.inputs, step_ms = levels[-1].copy(), state.config.step_s * 1000

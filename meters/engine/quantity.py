@@ -115,11 +115,18 @@ class Kind(Enum):
     MAX_24H_TIME = auto()
     MIN_24H = auto()
     MIN_24H_TIME = auto()
+    SLIDING = auto()
+    """Mean power over the last periods of the sliding demand, renewed at the end of each."""
+    SLIDING_CURRENT = auto()
+    """Energy of the running period and those before it, over the length of all: rises within a period."""
+    SLIDING_MAX = auto()
+    """Largest SLIDING since the last billing stop, SLIDING_MAX_TIME when its last period ended."""
+    SLIDING_MAX_TIME = auto()
     COUNT = auto()
     """A plain counter: HOURS, BILLING_PERIODS, THRESHOLD_PERIODS, PULSE_INPUT, and those of `engine.counters`."""
 
 
-TIME_KINDS = frozenset({Kind.MAX_TIME, Kind.MAX_24H_TIME, Kind.MIN_24H_TIME})
+TIME_KINDS = frozenset({Kind.MAX_TIME, Kind.MAX_24H_TIME, Kind.MIN_24H_TIME, Kind.SLIDING_MAX_TIME})
 TRUNCATED_KINDS = frozenset({Kind.ENERGY, Kind.TRIP})
 
 
@@ -183,6 +190,16 @@ def combine(channels: Ints, measurand: Measurand, *index: Index) -> Ints:
     for channel in minus:
         value = value - channels[(channel, *index)]
     return value
+
+
+def display_rollover(whole_digits: int, exponent: int = 0) -> int:
+    """`Quantity.rollover` of a register whose display has so many digits of whole kWh: 7 for "7.0", 6 for "6.1".
+
+    The register begins again when the display does, whatever decimals it shows.
+    """
+    if not 1 <= whole_digits <= 9 or whole_digits + 3 - exponent < 0:
+        raise EngineError(f"a display of {whole_digits} digits of kWh shows no units of ten to the {exponent}")
+    return int(10 ** (whole_digits + 3 - exponent))
 
 
 def shown(micro: Ints, quantity: Quantity) -> Ints:

@@ -88,6 +88,24 @@ def _maximum(state: State, quantity: Quantity, at: Ints, _: Interval) -> Ints:
     return value
 
 
+def _sliding(state: State, quantity: Quantity, at: Ints, _: Interval) -> Ints:
+    _total(quantity)
+    sliding = state.sliding
+    if sliding is None:
+        raise EngineError("this meter keeps no sliding demand")
+    if quantity.measurand not in MAXIMA:
+        raise EngineError(f"{quantity.measurand.name} has no sliding demand")
+    row = MAXIMA.index(quantity.measurand)
+    if quantity.kind in (Kind.SLIDING_MAX, Kind.SLIDING_MAX_TIME):
+        maxima = sliding.maxima
+        array = maxima.maximum_uw if quantity.kind is Kind.SLIDING_MAX else maxima.time_s
+        value: Ints = array[row, quantity.tariff, at]
+        return value
+    if quantity.tariff:
+        raise EngineError("averages are kept for the sum of all tariffs only, their maxima for each")
+    return sliding.last_uw[row, at] if quantity.kind is Kind.SLIDING else sliding.current_uw(row, at)
+
+
 def _last_day(state: State, quantity: Quantity, at: Ints, _: Interval) -> Ints:
     _total(quantity)
     if quantity.measurand is not Measurand.ACTIVE_IMPORT:
@@ -131,6 +149,10 @@ _READERS: dict[Kind, Callable[[State, Quantity, Ints, Interval], Ints]] = {
     Kind.MAX: _maximum,
     Kind.MAX_TIME: _maximum,
     Kind.CUMULATIVE_MAX: _maximum,
+    Kind.SLIDING: _sliding,
+    Kind.SLIDING_CURRENT: _sliding,
+    Kind.SLIDING_MAX: _sliding,
+    Kind.SLIDING_MAX_TIME: _sliding,
     Kind.MAX_24H: _last_day,
     Kind.MAX_24H_TIME: _last_day,
     Kind.MIN_24H: _last_day,

@@ -39,7 +39,7 @@ class Ring:
         """(row, 1) while all meters have rows of the same times, then (row, meter)."""
 
     def append(self, at: Ints, time_s: Ints, flags: NDArray[np.uint32], values: list[Ints]) -> None:
-        """One row for each meter in `at` (ascending); integers wider than their column are kept modulo its width."""
+        """One row for each meter in `at` (ascending).  A column into which a value does not fit becomes one of int64."""
         if at.size == 0:
             return
         if self.capacity < self.depth and self.written[at].max() >= self.capacity:
@@ -53,10 +53,19 @@ class Ring:
             self._separate()
             self.time_s[place] = time_s
         self.flags[place] = flags
-        for column, value in zip(self.columns, values, strict=True):
-            column[place] = value.astype(column.dtype)
+        for index, value in enumerate(values):
+            self._fitting(index, value)[place] = value
         self.written[at] += 1
         self.valid[at] = np.minimum(self.valid[at] + 1, self.depth)
+
+    def _fitting(self, index: int, value: Ints) -> NDArray[Any]:
+        """A column, wide enough for the values."""
+        column = self.columns[index]
+        if column.dtype != np.int64:
+            limits = np.iinfo(column.dtype)
+            if value.max() > limits.max or value.min() < limits.min:
+                column = self.columns[index] = column.astype(np.int64)
+        return column
 
     def erase(self, at: Ints) -> None:
         """The meters' rows are gone; their numbering goes on."""

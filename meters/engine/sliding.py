@@ -2,60 +2,86 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from meters.engine.demand import MAXIMA, Maxima, measured
 from meters.engine.errors import EngineError
 from meters.engine.quantity import Ints
 
 SECONDS_PER_HOUR = 3600
 
 
-class SlidingDemand:
-    """Demand of many meters over `periods` periods of `period_s` (1: block demand); arrays are (meter), micro-W.
+@dataclass(frozen=True, slots=True)
+class Sliding:
+    """Demand over the last `periods` periods of `period_s` each; periods begin at multiples of their length (UTC)."""
 
-    `last_uw` is the average at the end of the last period, `maximum_uw` its largest value with `maximum_s`, the end of
-    the period in which it came.
-    """
+    periods: int
+    period_s: int
 
-    def __init__(self, periods: int, period_s: int, meters: int) -> None:
-        if periods < 1 or period_s < 1:
-            raise EngineError(f"demand over {periods} periods of {period_s} s")
-        self.periods, self.period_s = periods, period_s
-        self.history: Ints = np.zeros((periods, meters), np.int64)
-        """Micro-watt-seconds of the last periods, a ring: the running period is at `turn`."""
-        self.turn = 0
-        self.last_uw: Ints = np.zeros(meters, np.int64)
-        self.maximum_uw: Ints = np.zeros(meters, np.int64)
-        self.maximum_s: Ints = np.zeros(meters, np.int64)
-
-    def add(self, energy_uws: Ints) -> None:
-        """Count energy in the running period."""
-        self.history[self.turn] += energy_uws
+    def __post_init__(self) -> None:
+        if self.periods < 1 or not 1 <= self.period_s <= SECONDS_PER_HOUR or SECONDS_PER_HOUR % self.period_s:
+            raise EngineError(f"demand over {self.periods} periods of {self.period_s} s, which do not fill hours")
 
     @property
-    def current_uw(self) -> Ints:
+    def span_s(self) -> int:
+        """The time over which is averaged."""
+        return self.periods * self.period_s
+
+
+class SlidingDemand:
+    """Sliding demand of the meters of a tile.  Arrays are (MAXIMA, meter), means in micro-W.
+
+    `last_uw` is the average at the end of the last period; `maxima` its largest values with the end of the period in
+    which they came.  Without supply time goes on and energy does not: such periods count as zero, and give no maximum.
+    """
+
+    def __init__(self, sliding: Sliding, clock_s: Ints) -> None:
+        self.sliding, meters = sliding, clock_s.size
+        self.running_uws: Ints = np.zeros((len(MAXIMA), meters), np.int64)
+        self.before_uws: Ints = np.zeros_like(self.running_uws)
+        """Sum of `history_uws`."""
+        self.history_uws: Ints = np.zeros((sliding.periods - 1, len(MAXIMA), meters), np.int64)
+        """The periods before the running one, a ring: each meter's oldest is at its `turn`."""
+        self.turn: Ints = np.zeros(meters, np.int64)
+        self.elapsed_s: Ints = np.zeros(meters, np.int64)
+        """How long the running period has lasted."""
+        self.last_uw: Ints = np.zeros_like(self.running_uws)
+        self.maxima = Maxima(meters)
+        self.due_s: Ints = self.next_due(clock_s)
+
+    def next_due(self, clock_s: Ints) -> Ints:
+        """When the periods end in which the clocks are."""
+        return (clock_s // self.sliding.period_s + 1) * self.sliding.period_s
+
+    def add(self, power_uws: Ints, elapsed_s: int) -> None:
+        """Count a stretch of time; `power_uws` as `Energy.total`."""
+        self.running_uws += measured(power_uws[:, 0])
+        self.elapsed_s += elapsed_s
+
+    def current_uw(self, row: int, at: Ints) -> Ints:
         """Energy since the oldest of the periods began, over the length of all of them: rises within a period."""
-        current: Ints = self.history.sum(axis=0) // (self.periods * self.period_s)
+        current: Ints = (self.before_uws[row, at] + self.running_uws[row, at]) // self.sliding.span_s
         return current
 
-    def close(self, time_s: int) -> None:
-        """End the running period at `time_s`."""
-        self.last_uw = self.current_uw
-        larger = self.last_uw > self.maximum_uw
-        self.maximum_uw = np.where(larger, self.last_uw, self.maximum_uw)
-        self.maximum_s = np.where(larger, time_s, self.maximum_s)
-        self.turn = (self.turn + 1) % self.periods
-        self.history[self.turn] = 0
+    def close(self, at: Ints, stamp_s: Ints, tariff: Ints, awake: NDArray[np.bool_]) -> None:
+        """End the running period of the meters `at`, stamped `stamp_s`, in their `tariff` 1..8; arrays are as `at`.
 
-    def reset(self) -> None:
-        """Billing: the maximum starts again at zero; the running periods go on."""
-        self.maximum_uw[:], self.maximum_s[:] = 0, 0
-
-
-def sliding_means(energy_uwh: Ints, periods: int, period_s: int) -> Ints:
-    """Demand (micro-W) at the end of every period from the `periods`-th on, out of the energy of each (time, ...)."""
-    if len(energy_uwh) < periods:
-        return energy_uwh[:0]
-    total = np.cumsum(np.concatenate([np.zeros_like(energy_uwh[:1]), energy_uwh]), axis=0)
-    means: Ints = (total[periods:] - total[:-periods]) * SECONDS_PER_HOUR // (periods * period_s)
-    return means
+        The mean is energy over the nominal length, also of a period that a set clock made short or long.
+        """
+        ended_uws = self.running_uws[:, at]
+        means = self.last_uw[:, at] = (self.before_uws[:, at] + ended_uws) // self.sliding.span_s
+        if len(self.history_uws):
+            turn = self.turn[at]
+            oldest = self.history_uws[turn, :, at].T
+            self.before_uws[:, at] += ended_uws - oldest
+            self.history_uws[turn, :, at] = ended_uws.T
+            self.turn[at] = (turn + 1) % len(self.history_uws)
+        self.running_uws[:, at] = 0
+        self.elapsed_s[at] = 0
+        if awake.all():
+            self.maxima.update(at, means, stamp_s, tariff)
+        elif awake.any():
+            self.maxima.update(at[awake], means[:, awake], stamp_s[awake], tariff[awake])

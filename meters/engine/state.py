@@ -13,9 +13,11 @@ from meters.engine.demand import Demand
 from meters.engine.energy import Energy
 from meters.engine.events import EventLog
 from meters.engine.log import Log
+from meters.engine.pulses import PulseWatch
 from meters.engine.quality import Supervision
 from meters.engine.quantity import MICRO_EXPONENT, Ints
 from meters.engine.schedule import NEVER_S
+from meters.engine.sliding import SlidingDemand
 
 
 class State:
@@ -33,6 +35,9 @@ class State:
         self.tariff_due_s: Ints = np.full(meters, NEVER_S, np.int64)
         """When the tariff plan switches next, on each meter's clock."""
         self.energy, self.demand = Energy(elements, meters), Demand(meters)
+        self.sliding = None if config.sliding is None else SlidingDemand(config.sliding, self.clock_s)
+        self.watches: dict[tuple[str, int], PulseWatch] = {}
+        """Outputs that somebody looks at, by name and meter."""
         self.trip_base_uwh: Ints = np.zeros((2, meters), np.int64)
         self.threshold_uw: Ints = np.full(meters, config.power_threshold_w * 10**MICRO_EXPONENT, np.int64)
         self.pulses: Ints = np.zeros(meters, np.int64)

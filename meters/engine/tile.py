@@ -27,15 +27,17 @@ from meters.engine.commands import (
     SetTariff,
     TopUp,
 )
-from meters.engine.config import Config
-from meters.engine.control import PREPAYMENT_CHECK_S, BreakerState
+from meters.engine.config import TAMPERING, Config, Feature
+from meters.engine.control import BreakerState
 from meters.engine.demand import Interval
 from meters.engine.errors import EngineError
 from meters.engine.events import EventKind, Flag
 from meters.engine.log import Log
 from meters.engine.notes import write_notes
+from meters.engine.pulses import PulseWatch
 from meters.engine.quantity import MICRO_EXPONENT, Ints, Kind, Quantity
 from meters.engine.reading import read
+from meters.engine.sliding import SlidingDemand
 from meters.engine.state import State
 from meters.engine.window import Window
 
@@ -70,15 +72,12 @@ class Tile(State):
         self._obey_due()
         while self.now_s < until_s:
             stop_s = min(until_s, self.now_s + longest_s)
-            if self.control is not None and self.control.prepaid:
-                stop_s = min(stop_s, self._aligned((self.now_s // PREPAYMENT_CHECK_S + 1) * PREPAYMENT_CHECK_S))
             if self.queue:
                 stop_s = min(stop_s, self._aligned(self.queue[0][0]))
             window = Window(self, stop_s)
             self._live(window)
-            for meter, state in window.breakers.items():
+            for meter, state in window.breakers:
                 self._move_breaker(meter, state)
-            self._look_at_credit()
             self._obey_due()
 
     def command(self, at: Ints, command: Command, at_s: int) -> None:
@@ -91,8 +90,18 @@ class Tile(State):
             raise EngineError(f"steps of {self.config.step_s} s do not fill a period of {command.period_s} s")
         if isinstance(command, SetControl | MoveBreaker | TopUp) and self.control is None:
             raise EngineError("this meter has no breaker")
+        if isinstance(command, SetControl):
+            self.config.check_control(command.settings)
+        if isinstance(command, TopUp):
+            self.config.need(Feature.PREPAYMENT)
+        if isinstance(command, SetInput) and command.input & TAMPERING:
+            self.config.need(Feature.TAMPER)
         heapq.heappush(self.queue, (max(at_s, self.now_s), self.arrivals, at, command))
         self.arrivals += 1
+
+    def watch(self, name: str, meter: int) -> PulseWatch:
+        """The watch of an output, which sees its pulses from the first call on."""
+        return self.watches.setdefault((name, meter), PulseWatch(self.config.output(name)))
 
     def read(self, quantity: Quantity, at: Ints) -> Ints:
         """What the registers of the meters `at` show."""
@@ -120,7 +129,8 @@ class Tile(State):
 
     def _due(self) -> list[Ints]:
         """Moments on the meters' clocks at which time must be cut."""
-        return [self.tariff_due_s, *(log.due_s for log in self.logs.values())]
+        sliding = [] if self.sliding is None else [self.sliding.due_s]
+        return [self.tariff_due_s, *sliding, *(log.due_s for log in self.logs.values())]
 
     def _move_breaker(self, meter: int, state: BreakerState) -> None:
         assert self.control is not None, "only a control moves breakers"
@@ -135,15 +145,10 @@ class Tile(State):
             for log in self.logs.values():
                 log.flags[meter] |= np.uint32(Flag.NEUTRAL_FAULT)
 
-    def _look_at_credit(self) -> None:
-        if self.control is None or not self.control.prepaid:
-            return
-        used_up = self.control.exhausted(self.energy.total[0, 0], self.clock_s, self.config.normal_offset_s)
-        for meter in used_up:
-            self._move_breaker(meter, BreakerState.PREPAYMENT)
-
     def _close_due(self) -> None:
         clock_s = self.clock_s
+        if self.sliding is not None and (self.sliding.due_s <= clock_s).any():
+            self._close_sliding(self.sliding, np.flatnonzero(self.sliding.due_s <= clock_s))
         for log in self.logs.values():
             due = log.due_s <= clock_s
             if not due.any():
@@ -153,6 +158,10 @@ class Tile(State):
             log.due_s[at] = log.next_due(clock_s[at], at)
             if log.interval is None and not self.has_supply[at].all():
                 self._postpone(log, at[~self.has_supply[at]], clock_s)
+
+    def _close_sliding(self, sliding: SlidingDemand, at: Ints) -> None:
+        sliding.close(at, sliding.due_s[at], self.tariff[at], self.has_supply[at])
+        sliding.due_s[at] = sliding.next_due(self.clock_s[at])
 
     def _postpone(self, log: Log, asleep: Ints, clock_s: Ints) -> None:
         """A row that follows the calendar and fell into an outage is written at the first period end with supply."""
@@ -168,7 +177,7 @@ class Tile(State):
         if log.interval is not None:
             log.interval.close(at, log.period_s)
             if log is self.period_log:
-                self.demand.update(at, log.interval, stamp_s, self.tariff[at], self.threshold_uw[at])
+                self.demand.close(at, log.interval, stamp_s, self.tariff[at], self.threshold_uw[at])
         if log.name is LogName.BILLING:
             self._billing_stop(at, stamp_s)
         else:
@@ -191,6 +200,8 @@ class Tile(State):
         if LogName.BILLING in self.logs:
             self._capture(self.logs[LogName.BILLING], at, stamp_s)
         self.demand.restart(at)
+        if self.sliding is not None:
+            self.sliding.maxima.restart(at)
 
     def _obey_due(self) -> None:
         while self.queue and self.queue[0][0] <= self.now_s:
@@ -207,6 +218,10 @@ class Tile(State):
         self.clock_offset_s[at] = command.offset_s
         for meter, old_s in zip(at.tolist(), before_s.tolist(), strict=True):
             self.events.add(meter, self.now_s + command.offset_s, EventKind.CLOCK_SET, value=old_s)
+        if self.sliding is not None:
+            left = at[self.sliding.next_due(self.clock_s[at]) != self.sliding.due_s[at]]
+            self._close_sliding(self.sliding, left[self.sliding.elapsed_s[left] > 0])
+            self.sliding.due_s[left] = self.sliding.next_due(self.clock_s[left])
         for log in self.logs.values():
             self._follow_clock(log, at, flags)
         self.follow_plan(at)
@@ -265,7 +280,7 @@ class Tile(State):
     def _obey_control(self, at: Ints, command: SetControl) -> None:
         assert self.control is not None, "checked when the command was queued"
         for meter in at.tolist():
-            self.control.configure(meter, command.settings)
+            self.control.configure(meter, command.settings, int(self.energy.total[0, 0, meter]))
 
     def _obey_breaker(self, at: Ints, command: MoveBreaker) -> None:
         assert self.control is not None, "checked when the command was queued"

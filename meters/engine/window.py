@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -10,13 +11,22 @@ from numpy.typing import NDArray
 from meters.engine.block import Block
 from meters.engine.control import BreakerState, Control
 from meters.engine.counters import Counts
-from meters.engine.energy import Doubles, Powers, check_exact, total_channels, vector_powers
+from meters.engine.energy import (
+    SECONDS_PER_HOUR,
+    Doubles,
+    Powers,
+    check_exact,
+    import_powers,
+    total_channels,
+    vector_powers,
+)
 from meters.engine.errors import EngineError
+from meters.engine.pulses import PulseOutput
 from meters.engine.quality import Change
-from meters.engine.quantity import MICRO_EXPONENT, Ints
+from meters.engine.quantity import MICRO_EXPONENT, Ints, combine
 from meters.engine.state import State
 from meters.engine.timeline import RMS_MS, Timeline, row_flags, supervise, timelines
-from meters.engine.wiring import Summation
+from meters.engine.wiring import Summation, Wiring
 
 _MICRO = 10.0**MICRO_EXPONENT
 _MAX_HZ = 1e6
@@ -36,8 +46,18 @@ def check_block(block: Block) -> None:
         raise EngineError(f"frequencies of {frequency_hz.min()}..{frequency_hz.max()} Hz")
 
 
+def _without_open_loads(block: Block, control: Control) -> Block:
+    """The block without the loads behind open breakers."""
+    if control.closed.all():
+        return block
+    off = np.where(control.closed, 1.0, 0.0)
+    powers = (block.active_w * off, block.reactive_var * off)
+    return replace(block, active_w=powers[0], reactive_var=powers[1], current_a=block.current_a * off)
+
+
 class Window:
-    """The inputs of a tile from now to `stop_s`, checked, gated and rounded to whole micro-units."""
+    """The inputs of a tile from now to `stop_s`, or to where a breaker moves: checked, gated and rounded to whole
+    micro-units."""
 
     def __init__(self, state: State, stop_s: int) -> None:
         self.state, self.start_s = state, state.now_s
@@ -47,12 +67,62 @@ class Window:
         if block.active_w.shape != expected:
             raise EngineError(f"the source gave {block.active_w.shape} from {state.now_s} on, expected {expected}")
         check_block(block)
-        self.breakers: dict[int, BreakerState] = {}
-        """What the breakers do at the end of the window."""
-        if state.control is not None:
-            block = self._controlled(block, state.control)
-        self.steps = block.active_w.shape[1]
-        self.stop_s = state.now_s + self.steps * state.config.step_s
+        self.breakers: list[tuple[int, BreakerState]] = []
+        """What the breakers of the meters do at the end of the window."""
+        if state.control is None:
+            self._measure(block, steps)
+        else:
+            self._measure_controlled(_without_open_loads(block, state.control), state.control)
+
+    def _measure_controlled(self, block: Block, control: Control) -> None:
+        """Measure up to the step in which a breaker moves, or in which a credit is used up."""
+        steps, outlook = block.active_w.shape[1], None
+        if not control.idle:
+            arrays = (np.multiply(a, _MICRO, dtype=np.float64) for a in (block.current_a, block.active_w))
+            outlook = control.look_ahead(self._voltage(block), *arrays)
+            steps = outlook.steps
+        poor: list[int] = []
+        if not control.prepaid or not control.use_up(self._most_imported(block, steps), *self._counted())[1]:
+            self._measure(block, steps)
+        else:
+            steps, poor = self._measure_to_the_end_of_credit(block, steps, control)
+        moved = {} if outlook is None else control.live(outlook, steps)
+        stays = {meter for meter in poor if moved.get(meter, BreakerState.LOG_ONLY) is BreakerState.LOG_ONLY}
+        self.breakers = [*moved.items(), *((meter, BreakerState.PREPAYMENT) for meter in sorted(stays))]
+
+    def _measure_to_the_end_of_credit(self, block: Block, steps: int, control: Control) -> tuple[int, list[int]]:
+        """Up to which step was measured, and whose credit is used up then: supply decides what was imported."""
+        state = self.state
+        machines = deepcopy((state.supervision, state.quality, state.counters))
+        self._measure(block, steps)
+        imported = import_powers(self.phases, state.config.summation or Summation.PER_PHASE)
+        last, poor = control.use_up(imported, *self._counted())
+        if last < steps:
+            # what was seen behind the cut has not happened yet
+            state.supervision, state.quality, state.counters = machines
+            self._measure(block, last)
+        return last, poor
+
+    def _most_imported(self, block: Block, steps: int) -> Doubles:
+        """No less than the power of A+ in each step (time, meter), micro-W: whatever supply and limits will leave of it."""
+        active_uw = np.rint(np.multiply(block.active_w[:, :steps], _MICRO, dtype=np.float64))
+        absolute = self.state.config.summation is Summation.TOTAL_ABS
+        most: Doubles = (np.abs(active_uw) if absolute else np.maximum(active_uw, 0.0)).sum(axis=0)
+        return most
+
+    def _counted(self) -> tuple[tuple[Ints, Ints], Ints]:
+        """The register of A+ with its remainder, and normal time by each meter's clock."""
+        state = self.state
+        counted = state.energy.total[0, 0], state.energy.rest_uws[0, 0]
+        return counted, state.clock_s + state.config.normal_offset_s
+
+    def _measure(self, block: Block, steps: int) -> None:
+        """Take the first so many steps of the block."""
+        state = self.state
+        if steps < block.active_w.shape[1]:
+            block = block.cut(slice(steps))
+        self.steps = steps
+        self.stop_s = state.now_s + steps * state.config.step_s
         self.inputs = block.inputs
         self.frequency_hz = np.broadcast_to(np.asarray(block.frequency_hz, np.float64), block.active_w.shape[1:])
         self.voltage_uv = self._voltage(block)
@@ -61,18 +131,6 @@ class Window:
         self.phases = self._powers(block)
         vector = state.config.summation is Summation.SUM_VECTOR
         self.vector = vector_powers(self.phases) if vector else None
-
-    def _controlled(self, block: Block, control: Control) -> Block:
-        """The block without the loads behind open breakers, up to the step in which a breaker moves."""
-        if not control.closed.all():
-            off = np.where(control.closed, 1.0, 0.0)
-            powers = (block.active_w * off, block.reactive_var * off)
-            block = replace(block, active_w=powers[0], reactive_var=powers[1], current_a=block.current_a * off)
-        if control.idle:
-            return block
-        arrays = (np.multiply(a, _MICRO, dtype=np.float64) for a in (block.current_a, block.active_w))
-        count, self.breakers = control.window(self._voltage(block), *arrays)
-        return block if count == block.active_w.shape[1] else block.cut(slice(count))
 
     def _supervise(self, state: State, block: Block) -> None:
         """Which steps have supply as (time, meter), their flags likewise (None: all, none), and what changed."""
@@ -107,22 +165,31 @@ class Window:
         return voltage_uv if connected.all() else voltage_uv * connected[:, None, :]
 
     def _powers(self, block: Block) -> Powers:
-        """P, Q, S in whole micro-units: nothing on a cut-off phase, without supply, or below the no-load limits."""
-        limits = self.state.config.no_load
+        """P, Q, S in whole micro-units: nothing on a cut-off phase, without supply, or below the no-load limits.
+
+        The limits are those of each phase; but the elements of an Aron meter have no phase powers, so there the sum
+        decides about both.
+        """
+        limits, whole = self.state.config.no_load, self.state.config.wiring is Wiring.ARON
         dead = self._dead()
-        current_ok = self.current_ua >= limits.current_a * _MICRO
         if dead is not None:
-            current_ok &= ~dead
             self.current_ua = np.where(dead, 0.0, self.current_ua)
+        idle = self.current_ua < limits.current_a * _MICRO
+        if whole:
+            idle = np.broadcast_to(idle.all(axis=0), idle.shape)
+        if dead is not None:
+            idle = idle | dead
         stack = np.empty((4, *self.voltage_uv.shape))
         for micro, power in zip(stack, (block.active_w, block.reactive_var), strict=False):
             np.multiply(power, _MICRO, out=micro, dtype=np.float64)
             np.rint(micro, out=micro)
-            np.copyto(micro, 0.0, where=~current_ok | (np.abs(micro) < limits.active_w * _MICRO))
+            np.copyto(micro, 0.0, where=idle)
+            decisive = np.abs(micro.sum(axis=0) if whole else micro)
+            np.copyto(micro, 0.0, where=decisive < limits.active_w * _MICRO)
         np.divide(self.current_ua, _MICRO, out=stack[3])
         stack[3] *= self.voltage_uv
         np.rint(stack[3], out=stack[3])
-        np.copyto(stack[3], 0.0, where=~current_ok)
+        np.copyto(stack[3], 0.0, where=idle)
         return Powers(stack)
 
     def _dead(self) -> NDArray[np.bool_] | None:
@@ -148,8 +215,12 @@ class Window:
         """Let the meters live through steps [first, last), between two cuts."""
         state, step_s = self.state, self.state.config.step_s
         power_uws = self.sums(first, last) * step_s
+        for (name, meter), watch in state.watches.items():
+            watch.see(self._pulses(state.config.outputs[name], meter, first, last))
         state.energy.add(power_uws, state.tariff)
         elapsed_s = (last - first) * step_s
+        if state.sliding is not None:
+            state.sliding.add(power_uws, elapsed_s)
         powered_s: Ints | int = elapsed_s
         if self.supply is not None:
             powered_s = self.supply[first:last].sum(axis=0) * step_s
@@ -166,6 +237,23 @@ class Window:
         if self.supply is not None:
             state.has_supply = self.supply[last - 1].copy()
         state.now_s = self.start_s + last * step_s
+
+    def _pulses(self, output: PulseOutput, meter: int, first: int, last: int) -> Doubles:
+        """When an output gives its pulses in steps [first, last), true UTC."""
+        state, step_s = self.state, self.state.config.step_s
+        total, rest = (
+            combine(array[:, 0], output.measurand, meter) for array in (state.energy.total, state.energy.rest_uws)
+        )
+        power_uw = combine(self._series(meter, first, last), output.measurand)
+        before_uws = int(total) * SECONDS_PER_HOUR + int(rest)
+        return output.times(self.start_s + first * step_s, step_s, before_uws, power_uw)
+
+    def _series(self, meter: int, first: int, last: int) -> Ints:
+        """(channel, time): the whole meter's power in each of the steps [first, last), micro-units."""
+        if self.vector is not None:
+            return self.vector.series(meter, first, last)[:, 0]
+        phases = self.phases.series(meter, first, last)
+        return total_channels(phases, self.state.config.summation or Summation.PER_PHASE)
 
     def show(self, step: int) -> None:
         """Make a step's values the instantaneous ones."""

@@ -6,6 +6,7 @@ by command; 3 reconnects, accepted only when waiting for it.  The times of the t
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 
 from dlms.enums import AccessResult
@@ -78,27 +79,32 @@ _ORDERS: dict[Order, tuple[BreakerState | None, BreakerState]] = {
 
 
 def control(settings: Settings) -> ControlSettings:
-    """What the breaker does under these settings.
+    """What the breaker does under these settings.  Raises EngineError for a limiter whose steps are not in order; while
+    it is off they may be written one by one.
 
     The high threshold counts amperes or kilowatts.  That prepayment "without restriction" cuts off on every day, and that
     bit 0 of the working days is Monday, is inferred.
     """
     basis = int(settings.setting(BASIS))
     by_power = bool(basis & Basis.BY_POWER)
-    k1, k2, k3 = (int(settings.setting(obis)) / 10 for obis in FACTORS)
-    t1, t2, t3 = (int(settings.setting(obis)) for obis in TIMES)
-    limit = int(settings.setting(THRESHOLD_HIGH)) * (1000.0 if by_power else 1.0)
-    return ControlSettings(
-        limit=limit if basis & Basis.LOAD else 0.0,
-        by_power=by_power,
-        factors=(k1, k2, k3),
-        times_s=(t1, t2, t3),
+    without_limiter = ControlSettings(
         log_only=bool(basis & Basis.LOG_ONLY),
         connect_wait_s=int(settings.setting(CONNECT_WAIT)),
         automatic=settings.setting(RECONNECTION) == 1,
         neutral_fault=bool(basis & Basis.NEUTRAL_FAULT),
         prepayment=bool(basis & Basis.PREPAYMENT),
         working_days=EVERY_DAY if basis & Basis.PREPAYMENT_UNRESTRICTED else int(settings.setting(WORKING_DAYS)),
+    )
+    if not basis & Basis.LOAD:
+        return without_limiter
+    k1, k2, k3 = (int(settings.setting(obis)) / 10 for obis in FACTORS)
+    t1, t2, t3 = (int(settings.setting(obis)) for obis in TIMES)
+    return dataclasses.replace(
+        without_limiter,
+        limit=int(settings.setting(THRESHOLD_HIGH)) * (1000.0 if by_power else 1.0),
+        by_power=by_power,
+        factors=(k1, k2, k3),
+        times_s=(t1, t2, t3),
     )
 
 
@@ -127,8 +133,8 @@ def threshold(meter: Meter) -> int:
 
 
 def credit(meter: Meter) -> int:
-    """1.1.130.0.0: energy that is paid for and not yet used, in 10 Wh."""
-    return meter.engine.credit_wh(meter.index) // PREPAYMENT_UNIT_WH
+    """1.1.130.0.0: energy that is paid for and not yet used, in 10 Wh; what is owed does not show."""
+    return max(meter.engine.credit_wh(meter.index), 0) // PREPAYMENT_UNIT_WH
 
 
 def write_credit(meter: Meter, value: int) -> None:

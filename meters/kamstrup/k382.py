@@ -10,14 +10,14 @@ from dlms.ic import AssociationLn, IecHdlcSetup, SapAssignment
 from dlms.quirks import Quirk
 from dlms.types import Enum, LongUnsigned, Unsigned
 from meters.clock import clock
-from meters.engine import Wiring
+from meters.engine.kamstrup import K382
 from meters.kamstrup import breaker
 from meters.kamstrup.associations import ASSOCIATIONS, MANAGEMENT, METER
 from meters.kamstrup.identity import logical_device_name
 from meters.kamstrup.loggers import DATA_LOGS, EVENT_LOGS, LOGGER_ONLY
 from meters.kamstrup.registers import REGISTERS
 from meters.model import LinkParameters, MeterModel
-from meters.objects import Complex, Feature
+from meters.objects import Complex
 from meters.sources import Attribute, Constant, Derived, Meter, Nameplate
 
 NORMAL_OFFSET_S = 3600
@@ -62,7 +62,7 @@ MODEL = MeterModel(
     name="kamstrup-382",
     maker="KAM",
     title="Kamstrup 382M, three-phase four-wire, direct connection",
-    wiring=Wiring.THREE_PHASE,
+    metrology=K382,
     objects=(*COMMUNICATION, *REGISTERS),
     logs=(*DATA_LOGS, *EVENT_LOGS),
     logger_only=LOGGER_ONLY,
@@ -71,7 +71,6 @@ MODEL = MeterModel(
     ldn=logical_device_name,
     saps=(MANAGEMENT, METER),
     link=LINK,
-    features=frozenset((Feature.BREAKER, Feature.TAMPER, Feature.PREPAYMENT)),
     quirks=frozenset(
         (
             Quirk.NO_RELEASE,

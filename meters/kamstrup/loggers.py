@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dlms.ic import Clock, Data, ProfileGeneric, Register
 from dlms.types import DoubleLongUnsigned, Integer, LongUnsigned, OctetString, Unsigned, VisibleString
-from meters.engine import Every, Logger, LogName
+from meters.engine import Every, Feature, Logger, LogName
 from meters.engine import Unit as Calendar
 from meters.kamstrup import breaker, commands, events
-from meters.objects import DataLog, EventLog, Feature
+from meters.objects import DataLog, EventLog
 from meters.sources import Column, Constant, EventField, EventTime, RowFlags, RowTime
 from obis import Obis
 

@@ -12,9 +12,10 @@ from dlms.ic import Data, ExtendedRegister, Register
 from dlms.types import DoubleLongUnsigned, LongUnsigned, OctetString, Unsigned, VisibleString
 from dlms.units import Unit
 from dlms.values import TypedInt
-from meters.engine import Kind, Measurand, Quantity
+from meters.engine import Feature, Kind, Measurand, Quantity
+from meters.engine.kamstrup import TEN_WH_ROLLOVER
 from meters.kamstrup import breaker, commands, events
-from meters.objects import Feature, Row
+from meters.objects import Row
 from meters.sources import ANYTHING, Constant, Derived, Nameplate, Plate
 
 U8, U16, U32 = Unsigned, LongUnsigned, DoubleLongUnsigned
@@ -58,6 +59,11 @@ def _breaker_setting(
         then=breaker.apply,
         needs=Feature.BREAKER,
     )
+
+
+def _energy(measurand: Measurand, kind: Kind = Kind.ENERGY, tariff: int = 0) -> Quantity:
+    """A register in 10 Wh, which begins again when the display "7.0" does."""
+    return Quantity(measurand, kind, tariff=tariff, rollover=TEN_WH_ROLLOVER)
 
 
 IDENTITY = (
@@ -229,7 +235,7 @@ ENERGY = (
             U32,
             "R",
             f"energy.{name}.t{tariff}" if tariff else f"energy.{name}",
-            Quantity(measurand, Kind.ENERGY, tariff=tariff),
+            _energy(measurand, tariff=tariff),
             1,
             unit,
         )
@@ -241,21 +247,17 @@ ENERGY = (
         Row(f"1.1.{c}.8.0.128", Register, U32, "R", f"verification.{name}", Quantity(measurand, Kind.ENERGY), 0, unit)
         for c, measurand, name, _, unit in QUADRANTS
     ),
-    Row("1.1.1.128.0.255", Register, U32, "R", "trip.active_import", Quantity(A_PLUS, Kind.TRIP), 1, WH),
-    Row("1.1.2.128.0.255", Register, U32, "R", "trip.active_export", Quantity(A_MINUS, Kind.TRIP), 1, WH),
-    Row(
-        "1.1.5.8.0.255", Register, U32, "R", "energy.reactive_q1", Quantity(Measurand.REACTIVE_Q1, Kind.ENERGY), 1, VARH
-    ),
-    Row(
-        "1.1.8.8.0.255", Register, U32, "R", "energy.reactive_q4", Quantity(Measurand.REACTIVE_Q4, Kind.ENERGY), 1, VARH
-    ),
+    Row("1.1.1.128.0.255", Register, U32, "R", "trip.active_import", _energy(A_PLUS, Kind.TRIP), 1, WH),
+    Row("1.1.2.128.0.255", Register, U32, "R", "trip.active_export", _energy(A_MINUS, Kind.TRIP), 1, WH),
+    Row("1.1.5.8.0.255", Register, U32, "R", "energy.reactive_q1", _energy(Measurand.REACTIVE_Q1), 1, VARH),
+    Row("1.1.8.8.0.255", Register, U32, "R", "energy.reactive_q4", _energy(Measurand.REACTIVE_Q4), 1, VARH),
     Row(
         "1.1.15.8.0.255",
         Register,
         U32,
         "R",
         "energy.active_absolute",
-        Quantity(Measurand.ACTIVE_ABSOLUTE, Kind.ENERGY),
+        _energy(Measurand.ACTIVE_ABSOLUTE),
         1,
         WH,
     ),

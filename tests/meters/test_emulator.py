@@ -298,6 +298,19 @@ def test_smart_disconnect_on_power() -> None:
     assert line.get(value("breaker.state")) == BreakerState.CONNECTED
 
 
+def test_a_limiter_whose_steps_are_not_in_order_is_refused() -> None:
+    """Switched off, its settings may be written one by one; switched on they must fit, or stay as they were."""
+    meters = emulator(days=0)
+    line = Line(meters, "primary module port")
+    line.set(value("breaker.k1"), Unsigned(8))
+    assert refused(line, value("breaker.basis"), Unsigned(0b001)) == AccessResult.OTHER_REASON
+    assert line.get(value("breaker.basis")) == 0
+    line.set(value("breaker.k1"), Unsigned(20))
+    line.set(value("breaker.basis"), Unsigned(0b001))
+    assert refused(line, value("breaker.t1"), LongUnsigned(31)) == AccessResult.OTHER_REASON
+    assert line.get(value("breaker.t1")) == 30
+
+
 def test_a_cut_off_that_is_only_logged() -> None:
     meters = emulator(days=0)
     line = Line(meters, "primary module port")

@@ -13,7 +13,7 @@ from meters.access import Mode, parse_access
 from meters.engine import Kind, Measurand, Quantity
 from meters.kamstrup.k382 import MODEL
 from meters.models import MODELS, load
-from meters.objects import Complex, Feature, ModelError, interface_of
+from meters.objects import Complex, ModelError, interface_of
 from meters.objects import Row as Object
 from meters.sources import Column, Constant, Derived, RowTime
 from obis import Obis
@@ -58,7 +58,7 @@ def test_contradictions_of_an_object(changes: dict[str, Any], said: str) -> None
 
 def test_a_feature_that_the_meter_lacks() -> None:
     with pytest.raises(ModelError, match="needs the feature breaker"):
-        dataclasses.replace(MODEL, features=MODEL.features - {Feature.BREAKER})
+        dataclasses.replace(MODEL, metrology=dataclasses.replace(MODEL.metrology, features=frozenset(), control=None))
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,16 @@ def test_a_register_wraps_where_its_type_ends() -> None:
     source = row.attributes[2].source
     assert isinstance(source, Quantity)
     assert (source.exponent, source.rollover) == (1, 1 << 32)
+
+
+def test_an_energy_register_begins_again_where_its_display_does() -> None:
+    """Seven digits of kWh, in 10 Wh."""
+    for key in ("energy.active_import", "energy.reactive_q1", "trip.active_export", "energy.active_import.t8"):
+        row = MODEL.by_key[key]
+        assert isinstance(row, Object)
+        source = row.attributes[2].source
+        assert isinstance(source, Quantity)
+        assert (source.exponent, source.rollover) == (1, 10**9)
 
 
 def test_models_by_name() -> None:

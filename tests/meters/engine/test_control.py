@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,6 +17,8 @@ from meters.engine import (
     EngineError,
     EventKind,
     Every,
+    Feature,
+    Input,
     Kind,
     Logger,
     LogName,
@@ -23,9 +27,13 @@ from meters.engine import (
     MoveBreaker,
     Quantity,
     SetControl,
+    SetInput,
+    SetTariff,
     TopUp,
+    VoltageLimits,
     tile,
 )
+from meters.engine.kamstrup import K382, K382_DIN
 from meters.scenario import Constant, Fault, FaultKind, Faults
 from tests.meters.engine.reference import START_S, Table
 
@@ -163,15 +171,73 @@ def test_prepayment_counts_down_and_waits_for_a_working_day():
     assert engine.breaker() is BreakerState.PREPAYMENT
     assert breaker_events(engine) == [(1200, BreakerState.PREPAYMENT)]
     engine.command(0, TopUp(2000))
-    engine.advance(START_S + 1310)
+    engine.advance(START_S + 1312)
     assert engine.breaker() is BreakerState.CONNECTED
-    assert engine.credit_wh() in (1991, 1992)
+    assert engine.credit_wh() == 1990
     weekend = engine_of(Constant(1000.0), ControlSettings(prepayment=True, working_days=0b111_0111))
     weekend.advance(START_S + 20 * 3600)
     assert weekend.breaker() is BreakerState.CONNECTED
-    assert weekend.credit_wh() == 0
+    assert weekend.credit_wh() == -60_000
     weekend.advance(START_S + 24 * 3600)
     assert breaker_events(weekend) == [(23 * 3600, BreakerState.PREPAYMENT)]
+
+
+def test_what_was_used_beyond_the_credit_is_owed():
+    engine = engine_of(Constant(1000.0), ControlSettings(prepayment=True, working_days=0b111_0111, automatic=True))
+    engine.advance(START_S + 3600)
+    assert engine.credit_wh() == -3000
+    engine.command(0, TopUp(2000))
+    assert engine.advance(START_S + 7200) is None
+    assert engine.credit_wh() == -4000
+    engine.advance(START_S + 24 * 3600)
+    owed_wh = -engine.credit_wh()
+    assert owed_wh == 23 * 3000 - 2000
+    engine.command(0, TopUp(owed_wh))
+    engine.advance(START_S + 24 * 3600 + 10)
+    assert engine.breaker() is BreakerState.PREPAYMENT
+    engine.command(0, TopUp(1))
+    engine.advance(START_S + 24 * 3600 + 20)
+    assert (24 * 3600 + 10, BreakerState.CONNECTED) in breaker_events(engine)
+
+
+def test_credit_is_cut_in_the_very_step_in_which_it_is_used_up():
+    """Seven steps are 5 micro-watt-seconds more than the watt-hour; the remainder of the register counts."""
+    for cuts in ((3, 10), (10,), range(1, 11)):
+        engine = engine_of(Constant([514.285715, 0.0, 0.0]), ControlSettings(prepayment=True))
+        engine.command(0, TopUp(1))
+        for cut in cuts:
+            engine.advance(START_S + cut)
+        assert breaker_events(engine) == [(7, BreakerState.PREPAYMENT)]
+        assert engine.register(MICRO_IMPORT) == 1_000_000
+
+
+def test_credit_counts_all_tariffs_and_only_while_prepayment_is_on():
+    engine = engine_of(Constant(1000.0), ControlSettings())
+    engine.command(0, TopUp(500))
+    engine.command(0, SetTariff(3), START_S + 3700)
+    engine.advance(START_S + 3600)
+    assert engine.credit_wh() == 500
+    engine.command(0, SetControl(ControlSettings(prepayment=True)))
+    engine.advance(START_S + 3840)
+    assert engine.credit_wh() == 300
+    engine.command(0, SetControl(ControlSettings()))
+    engine.advance(START_S + 7200)
+    assert engine.credit_wh() == 300
+    engine.command(0, SetControl(ControlSettings(prepayment=True)))
+    engine.advance(START_S + 9000)
+    assert breaker_events(engine) == [(7560, BreakerState.PREPAYMENT)]
+
+
+def test_what_comes_after_the_credit_is_seen_once():
+    """A fault behind the step in which a window is cut must not be supervised before its time."""
+    fault = Fault(FaultKind.SAG, START_S + 150, START_S + 190, level=0.85)
+    limits = VoltageLimits(level_hold_s=60)
+    settings = ControlSettings(prepayment=True, log_only=True, working_days=0b1000)
+    engine = engine_of(Faults(Constant(1000.0), (fault,)), settings, voltage=limits)
+    engine.command(0, TopUp(100))
+    engine.advance(START_S + 900)
+    assert breaker_events(engine) == [(120, BreakerState.PREPAYMENT)]
+    assert engine.events(Logger.VOLTAGE) == []
 
 
 def test_meters_without_a_breaker_say_so():
@@ -182,7 +248,53 @@ def test_meters_without_a_breaker_say_so():
         engine.breaker()
     with pytest.raises(EngineError, match="not below"):
         ControlSettings(over_voltage_v=260.0)
-    with pytest.raises(EngineError, match="takes away"):
-        TopUp(-1)
+    for energy_wh in (-1, 10**11):
+        with pytest.raises(EngineError, match="a top-up of"):
+            TopUp(energy_wh)
     with pytest.raises(EngineError, match="negative"):
         ControlSettings(limit=-1.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"times_s": (31, 30, 30)}, "t1 <= t2 <= t3"),
+        ({"times_s": (1, 30, 29)}, "t1 <= t2 <= t3"),
+        ({"factors": (1.0, 1.1, 1.0)}, "k1 >= k2 >= k3"),
+        ({"factors": (2.0, 1.0, 1.5)}, "k1 >= k2 >= k3"),
+        ({"working_days": 128}, "a set of seven"),
+    ],
+)
+def test_steps_of_the_limiter_are_in_order(settings, said):
+    with pytest.raises(EngineError, match=said):
+        ControlSettings(**settings)
+
+
+def test_meters_without_a_feature_refuse_what_needs_it():
+    with pytest.raises(EngineError, match="no breaker"):
+        Config(control=ControlSettings(), features=frozenset({Feature.PREPAYMENT}))
+    plain = Config(control=ControlSettings(), logs=LOGS, features=frozenset({Feature.BREAKER}))
+    with pytest.raises(EngineError, match="no prepayment"):
+        replace(plain, control=ControlSettings(prepayment=True))
+    engine = Engine(plain, Constant(), START_S)
+    for command, said in (
+        (SetControl(ControlSettings(prepayment=True)), "no prepayment"),
+        (TopUp(1), "no prepayment"),
+        (SetInput(Input.COVER, True), "no tamper"),
+    ):
+        with pytest.raises(EngineError, match=said):
+            engine.command(0, command)
+    engine.command(0, SetInput(Input.ALARM, True))
+
+
+def test_a_382_din_notices_no_magnet():
+    faults = (
+        Fault(FaultKind.MAGNET, START_S + 50, START_S + 60),
+        Fault(FaultKind.SAG, START_S + 10, START_S + 400, phase=2, level=1.25),
+    )
+    for config, expected in ((K382, [EventKind.MAGNET]), (K382_DIN, [])):
+        engine = Engine(config, Faults(Constant(1000.0), faults), START_S)
+        engine.advance(START_S + 900)
+        assert [event.kind for event in engine.events(Logger.STATUS) if event.active] == expected
+    with pytest.raises(EngineError, match="no breaker"):
+        engine.command(0, MoveBreaker(BreakerState.DISCONNECTED))

@@ -23,9 +23,13 @@ from meters.engine import (
     Quantity,
     SetTariff,
     Summation,
+    Switch,
+    TariffPlan,
     Wiring,
 )
 from meters.engine.energy import Energy, Powers, total_channels
+from meters.engine.kamstrup import K162, K282, K382, K382_DIN
+from meters.engine.phasor import aron, block_of
 from meters.engine.window import check_block
 from meters.scenario import Constant, Household
 from tests.meters.engine.reference import START_S
@@ -60,6 +64,47 @@ def test_a_year_of_the_whole_engine_is_exact():
     engine.advance(START_S + YEAR_S)
     assert engine.register(micro(Measurand.ACTIVE_IMPORT)) == 1_000_000_001 * YEAR_S // 3600
     assert engine.register(micro(Measurand.ACTIVE_EXPORT)) == 7_700_000 * YEAR_S // 3600
+
+
+class Sawtooth:
+    """Power that climbs by 7.000001 W each second and falls back after 9973 steps: what it comes to is known exactly."""
+
+    STEPS, CLIMB_UW, BEGIN_UW = 9973, 7_000_001, -20_000_000_000
+
+    def block(self, start_s, stop_s, step_s, meters):
+        tooth = np.arange(start_s - START_S, stop_s - START_S) % self.STEPS
+        active_w = ((self.BEGIN_UW + self.CLIMB_UW * tooth) / 1e6)[None, :, None]
+        shape = active_w.shape
+        return Block(active_w, np.zeros(shape), np.full(shape, 230.0), np.full(shape, 100.0))
+
+    def sums_uws(self, seconds):
+        """Import and export after so many seconds, added up in whole numbers."""
+        teeth, rest = divmod(seconds, self.STEPS)
+        steps = [self.BEGIN_UW + self.CLIMB_UW * step for step in range(self.STEPS)]
+        steps = [0 if abs(step) < 2_300_000 else step for step in steps]
+        return [
+            sum(max(sign * step, 0) for step in steps) * teeth + sum(max(sign * step, 0) for step in steps[:rest])
+            for sign in (1, -1)
+        ]
+
+
+def test_a_year_at_steps_of_a_second_loses_not_one_micro_watt_hour():
+    """31 536 000 steps of the engine, with a profile and two tariffs, advanced by pieces that fit nothing."""
+    logs = {LogName.LOAD_PROFILE: LogSpec((micro(Measurand.ACTIVE_IMPORT),), Every(3600), 9000)}
+    plan = TariffPlan((Switch(6 * 60, 1), Switch(22 * 60, 2)))
+    source = Sawtooth()
+    engine = Engine(Config(Wiring.ONE_PHASE, logs=logs, tariff_plan=plan), source, START_S)
+    for until_s in (*range(0, YEAR_S, 2_000_003), YEAR_S):
+        engine.advance(START_S + until_s)
+    imported, exported = (
+        engine.register(micro(measurand)) for measurand in (Measurand.ACTIVE_IMPORT, Measurand.ACTIVE_EXPORT)
+    )
+    assert [imported, exported] == [total // 3600 for total in source.sums_uws(YEAR_S)]
+    assert sum(engine.register(micro(Measurand.ACTIVE_IMPORT, tariff=tariff)) for tariff in (1, 2)) == imported
+    rows = engine.profile.rows(0, 0, engine.profile.count())
+    assert len(rows.time_s) == YEAR_S // 3600
+    for row in (0, 1, 4321, -1):
+        assert rows.columns[0][row] == source.sums_uws(int(rows.time_s[row]) - START_S)[0] // 3600
 
 
 @given(st.integers(0, 2**40), st.sampled_from(Summation), st.integers(0, 8000), st.integers(0, 8))
@@ -123,6 +168,62 @@ def test_no_load(active_w, current_a, registered_w):
     engine.advance(START_S + 3600)
     assert engine.register(micro(Measurand.ACTIVE_ABSOLUTE)) == round(registered_w * 1e6)
     assert engine.register(Quantity(Measurand.CURRENT, Kind.INSTANT, phase=1, exponent=-6)) == round(current_a * 1e6)
+
+
+def of_282(voltage_v, current_a, seconds=3600):
+    """A 282 that measures phasors (phase) of three wires for some seconds."""
+    block = block_of(*aron(*(np.asarray(phasors)[:, None, None] for phasors in (voltage_v, current_a))))
+
+    class Source:
+        def block(self, start_s, stop_s, step_s, meters):
+            shape = (2, (stop_s - start_s) // step_s, len(meters))
+            names = ("active_w", "reactive_var", "voltage_v", "current_a")
+            return Block(*(np.broadcast_to(getattr(block, name), shape) for name in names))
+
+    engine = Engine(K282, Source(), START_S)
+    engine.advance(START_S + seconds)
+    return engine
+
+
+STAR = np.exp(-2j * np.pi / 3 * np.arange(3))
+
+
+@pytest.mark.parametrize("power_factor", [0.26, 0.5, 0.51, 0.9, 1.0])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_balanced_load_of_any_power_factor_leaves_the_export_of_a_282_at_zero(power_factor, sign):
+    """At PF 0.26 one element measures backwards, at 0.5 one stands still, at 0.51 one crawls below the no-load limit."""
+    phi = sign * np.arccos(power_factor)
+    voltage_v, current_a = 230 / np.sqrt(3) * STAR, 5 * np.exp(-1j * phi) * STAR
+    engine = of_282(voltage_v, current_a)
+    expected_wh = np.sqrt(3) * 230 * 5 * power_factor
+    assert engine.register(micro(Measurand.ACTIVE_IMPORT)) == pytest.approx(expected_wh * 1e6, abs=2)
+    assert engine.register(micro(Measurand.ACTIVE_EXPORT)) == 0
+    net_varh = engine.register(micro(Measurand.REACTIVE_IMPORT)) - engine.register(micro(Measurand.REACTIVE_EXPORT))
+    assert net_varh == pytest.approx(np.sqrt(3) * 230 * 5 * np.sin(phi) * 1e6, abs=2)
+
+
+@pytest.mark.parametrize(("current_a", "runs"), [(0.0, False), (0.005, False), (0.0055, False), (0.011, True)])
+def test_no_load_of_a_282_is_that_of_the_sum(current_a, runs):
+    """At PF 0.866 lagging the elements of 11 mA at 230 V measure 1.27 and 2.53 W, in sum 3.8: the first is below 2.3 W."""
+    engine = of_282(230 / np.sqrt(3) * STAR, current_a * np.exp(-1j * np.pi / 6) * STAR)
+    registered = engine.register(micro(Measurand.ACTIVE_IMPORT))
+    expected_wh = np.sqrt(3) * 230 * current_a * np.cos(np.pi / 6)
+    assert registered == (pytest.approx(expected_wh * 1e6, abs=2) if runs else 0)
+    assert (engine.register(micro(Measurand.APPARENT)) > 0) is runs
+
+
+def test_four_models_say_what_they_are():
+    kinds = {"162": K162, "282": K282, "382": K382, "382 DIN": K382_DIN}
+    assert {name: kind.wiring.phases for name, kind in kinds.items()} == {
+        "162": (1,),
+        "282": (1, 3),
+        "382": (1, 2, 3),
+        "382 DIN": (1, 2, 3),
+    }
+    vector = {name for name, kind in kinds.items() if kind.summation is Summation.SUM_VECTOR}
+    assert vector == {"282"}
+    without = {name for name, kind in kinds.items() if not kind.features}
+    assert without == {"382 DIN"} == {name for name, kind in kinds.items() if kind.control is None}
 
 
 def test_no_load_keeps_purely_reactive_load():

@@ -34,6 +34,7 @@ from meters.engine import (
     SetPowerThreshold,
     SetTariff,
     Unit,
+    display_rollover,
 )
 from meters.engine.ring import Ring
 from meters.scenario import Constant, Household
@@ -251,6 +252,42 @@ def test_registers_roll_over():
     assert engine.register(Quantity(IMPORT, Kind.ENERGY, exponent=-3)) == 1_234_000
 
 
+@pytest.mark.parametrize(("display", "rollover_kwh"), [(7, 10**7), (6, 10**6)])
+@pytest.mark.parametrize("exponent", [0, 1, 3])
+def test_registers_and_rows_begin_again_where_the_display_does(display, rollover_kwh, exponent):
+    """Displays 7.0 and 6.1, just before and just after their end."""
+    rollover = display_rollover(display, exponent)
+    assert rollover == rollover_kwh * 1000 // 10**exponent
+    register = Quantity(IMPORT, Kind.ENERGY, exponent=exponent, rollover=rollover)
+    logs = {LogName.LOAD_PROFILE: LogSpec((register,), Every(900), 10)}
+    engine = Engine(Config(logs=logs), Constant(4000.0), START_S)
+    engine.tiles[0].energy.total[0, 0] = (rollover_kwh * 1000 - 3000) * 10**6
+    engine.advance(START_S + 1800)
+    before, after = engine.profile.rows(0, 0, 2).columns[0].tolist()
+    assert (before, after) == (0, 3000 // 10**exponent)
+    assert engine.profile.rows(0, 0, 2).columns[0].dtype == np.uint32
+    assert engine.register(register) == after
+
+
+@pytest.mark.parametrize("digits", [0, 10])
+def test_displays_that_are_none(digits):
+    with pytest.raises(EngineError, match="a display of"):
+        display_rollover(digits)
+
+
+def test_rows_hold_what_registers_without_an_end_show():
+    """Five gigawatt-hours in watt-hours need 33 bits: the rows do not wrap, before, at or after the step."""
+    logs = {LogName.LOAD_PROFILE: LogSpec((WH, Quantity(IMPORT, Kind.MEAN, exponent=-6)), Every(900), 10)}
+    engine = Engine(Config(logs=logs), Constant(4000.0), START_S)
+    engine.tiles[0].energy.total[0, 0] = ((1 << 32) - 3000) * 10**6
+    engine.advance(START_S + 1800)
+    energy, mean = engine.profile.rows(0, 0, 2).columns
+    assert energy.tolist() == [1 << 32, (1 << 32) + 3000]
+    assert mean.tolist() == [12_000 * 10**6] * 2
+    _, rows = engine.profile.table(START_S, START_S + 1800)
+    assert rows.columns[0].tolist() == energy.tolist()
+
+
 @pytest.mark.parametrize(
     "quantity",
     [
@@ -289,11 +326,13 @@ def test_ring_equals_lists(meters, data):
                 kept[meter].clear()
             continue
         times = np.array([n + (n % 5 == 0) * m for m in who], np.int64)
-        values = [np.array([(1 << 32) + n * 10 + m for m in who], np.int64), np.array([-n for _ in who], np.int64)]
+        # the last one does not fit into the 32 bits that the column begins with
+        wide = (n == 119) << 32
+        values = [np.array([wide + n * 10 + m for m in who], np.int64), np.array([-n for _ in who], np.int64)]
         ring.append(np.array(who, np.int64), times, np.full(len(who), n, np.uint32), values)
         for meter, time_s in zip(who, times.tolist(), strict=True):
             written[meter] += 1
-            kept[meter] = [*kept[meter], (time_s, n, written[meter], n * 10 + meter, -n)][-depth:]
+            kept[meter] = [*kept[meter], (time_s, n, written[meter], wide + n * 10 + meter, -n)][-depth:]
     for meter in range(meters):
         rows = ring.rows(meter, 0, ring.count(meter))
         columns = (rows.time_s, rows.flags, rows.ids, *rows.columns)
