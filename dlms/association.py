@@ -11,6 +11,13 @@ import enum
 
 from dlms import apdu as services
 from dlms.acse import Aare, Aarq, Rlre, Rlrq
+from dlms.apdu.access import (
+    AccessAction,
+    AccessGet,
+    AccessGetWithSelection,
+    AccessSet,
+    AccessSetWithSelection,
+)
 from dlms.apdu.get import GetResponseListRaw, GetResponseRaw
 from dlms.apdu.short_name import (
     BlockNumberAccess,
@@ -144,6 +151,15 @@ VARIABLE_NEEDS: dict[type[Record], Conformance] = {
     WriteDataBlockAccess: _C.BLOCK_TRANSFER_WITH_SET_OR_WRITE,
 }
 
+# A specification of ACCESS -> the conformance bits that it needs besides that of the service: one a service that it stands for.
+SPECIFICATION_NEEDS: dict[type[Record], Conformance] = {
+    AccessGet: _C.GET,
+    AccessSet: _C.SET,
+    AccessAction: _C.ACTION,
+    AccessGetWithSelection: _C.GET | _C.SELECTIVE_ACCESS,
+    AccessSetWithSelection: _C.SET | _C.SELECTIVE_ACCESS,
+}
+
 _SHORT_NAMES_ONLY = _C.READ | _C.WRITE | _C.UNCONFIRMED_WRITE | _C.INFORMATION_REPORT | _C.PARAMETERIZED_ACCESS
 _LOGICAL_NAMES_ONLY = (
     _C.GET
@@ -222,6 +238,9 @@ class Negotiated:
         needed = NEEDS.get(type(request), NOTHING)
         if _selects(request):
             needed |= Conformance.SELECTIVE_ACCESS
+        if isinstance(request, services.AccessRequest):
+            for specification in request.specifications:
+                needed |= SPECIFICATION_NEEDS[type(specification)]
         variables: list[Record] = getattr(request, "variables", [])
         for variable in variables:
             needed |= VARIABLE_NEEDS.get(type(variable), NOTHING)
@@ -279,8 +298,8 @@ class Association:
         target = None if kind is None else TRANSITIONS.get((self.state, kind))
         if kind is None or target is None or SENDERS[kind] is not by:
             raise error(f"{apdu.wire_name()} from the {by.value} while the association is {self.state.name.lower()}")
-        checked = kind is Kind.REQUEST or (kind is Kind.NOTIFICATION and by is self.role)
-        missing = self.negotiated.missing(apdu) if checked and self.state is State.OPEN else None
+        checked = kind in (Kind.REQUEST, Kind.NOTIFICATION) and self.state is State.OPEN
+        missing = self.negotiated.missing(apdu) if checked else None
         if missing:
             raise error(f"{apdu.wire_name()}: {bit_names(missing)} was not negotiated")
         self.state = self._branch(apdu, target)

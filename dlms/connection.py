@@ -110,7 +110,7 @@ class Connection:
         self._retries = 0 if framing.reliable else retries
         self.association = Association(Role.CLIENT)
         self.dropped = 0
-        """Replies that nothing waited for: late, foreign, or to an abandoned request."""
+        """Replies that nothing waited for: late, foreign, or to an abandoned request; and notifications that were refused."""
         self.closed: str | None = None
         """Why the line is down, None while it is not."""
         self._trace = trace
@@ -370,8 +370,9 @@ class Connection:
                 self.association.negotiated = negotiate(self.request, apdu)
             self.association.receive(apdu)
         except DlmsError as error:
-            if data[:1] in NOTIFICATION_TAGS:
-                return self._events.append(Fault(error))  # a push that is none answers nothing
+            if data[:1] in NOTIFICATION_TAGS:  # a push that is none, or was not agreed on, answers nothing
+                self.dropped += 1
+                return self._events.append(Fault(error))
             return self._fault(error, now)
         self._trace.apdu_received(apdu)
         self._exchange = None

@@ -23,7 +23,7 @@ def label(kind: type[enum.IntEnum], value: int) -> str:
 
 
 class AccessResult(enum.IntEnum):
-    """Data-Access-Result and Action-Result.  Green Book, COSEMpdu."""
+    """Data-Access-Result: how a read or a write went.  Green Book, COSEMpdu."""
 
     SUCCESS = 0
     HARDWARE_FAULT = 1
@@ -40,6 +40,24 @@ class AccessResult(enum.IntEnum):
     LONG_SET_ABORTED = 17
     NO_LONG_SET_IN_PROGRESS = 18
     DATA_BLOCK_NUMBER_INVALID = 19
+    OTHER_REASON = 250
+
+
+class ActionCode(enum.IntEnum):
+    """Action-Result: how a call went.  It has no code for a wrong block number.  Green Book, COSEMpdu."""
+
+    SUCCESS = 0
+    HARDWARE_FAULT = 1
+    TEMPORARY_FAILURE = 2
+    READ_WRITE_DENIED = 3
+    OBJECT_UNDEFINED = 4
+    OBJECT_CLASS_INCONSISTENT = 9
+    OBJECT_UNAVAILABLE = 11
+    TYPE_UNMATCHED = 12
+    SCOPE_OF_ACCESS_VIOLATED = 13
+    DATA_BLOCK_UNAVAILABLE = 14
+    LONG_ACTION_ABORTED = 15
+    NO_LONG_ACTION_IN_PROGRESS = 16
     OTHER_REASON = 250
 
 
@@ -87,6 +105,11 @@ class ApplicationContext(enum.IntEnum):
     def short_names(self) -> bool:
         """Whether objects are named by short names."""
         return self in (ApplicationContext.SN, ApplicationContext.SN_CIPHERED)
+
+    @property
+    def ciphered(self) -> bool:
+        """Whether APDUs are ciphered."""
+        return self in (ApplicationContext.LN_CIPHERED, ApplicationContext.SN_CIPHERED)
 
 
 class Mechanism(enum.IntEnum):

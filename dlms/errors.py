@@ -14,6 +14,8 @@ DlmsError
 
 from __future__ import annotations
 
+import enum
+
 from dlms.enums import AccessResult, label
 
 
@@ -66,11 +68,14 @@ class ServiceRefused(DlmsError):
 
 
 class AccessError(DlmsError):
-    """The peer said no to one attribute or method: `result` tells why. The association goes on."""
+    """The peer said no to one attribute or method: `result` tells why. The association goes on.
 
-    def __init__(self, result: int, of: object = None) -> None:
+    `codes` names what the result may be: `AccessResult`, or `ActionCode` where a method was called.
+    """
+
+    def __init__(self, result: int, of: object = None, codes: type[enum.IntEnum] = AccessResult) -> None:
         self.result, self.of = result, of
-        super().__init__(label(AccessResult, result) + ("" if of is None else f": {of}"))
+        super().__init__(label(codes, result) + ("" if of is None else f": {of}"))
 
 
 class LinkError(DlmsError):

@@ -59,6 +59,7 @@ from dlms.apdu.short_name import (
 from dlms.codec import Alternatives, Codec, DataValue, Fixed, Nested, Record, ResultOf
 from dlms.enums import (
     AccessResult,
+    ActionCode,
     Conformance,
     ReleaseRequestReason,
     ReleaseResponseReason,
@@ -167,7 +168,7 @@ def labels_of(kind: type[enum.IntEnum]) -> dict[int, str]:
 
 
 ACCESS_RESULTS: Labels = labels_of(AccessResult)
-_ACTION_RESULTS = {**ACCESS_RESULTS, 15: "long-action-aborted", 16: "no-long-action-in-progress"}
+_ACTION_RESULTS = labels_of(ActionCode)
 
 _LABELS: Mapping[str, Labels] = {
     "result": ACCESS_RESULTS,

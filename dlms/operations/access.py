@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from dlms.apdu.access import (
     AccessAction,
@@ -17,7 +18,7 @@ from dlms.apdu.access import (
 )
 from dlms.apdu.attribute import CosemMethodDescriptor, SelectiveAccess
 from dlms.codec import Record
-from dlms.enums import AccessResult
+from dlms.enums import AccessResult, ActionCode
 from dlms.errors import AccessError, RemoteProtocolError
 from dlms.interface import AttributeRef, MethodRef, typed
 from dlms.operations import Operation, Request
@@ -30,6 +31,7 @@ BREAK_ON_ERROR = 1 << 29
 class Get:
     """Read one attribute, or a part of it."""
 
+    codes: ClassVar[type[enum.IntEnum]] = AccessResult
     ref: AttributeRef[Any]
     access: SelectiveAccess | None = None
 
@@ -48,6 +50,7 @@ class Get:
 class Set:
     """Write one attribute, or a part of it."""
 
+    codes: ClassVar[type[enum.IntEnum]] = AccessResult
     ref: AttributeRef[Any]
     value: Any
     access: SelectiveAccess | None = None
@@ -67,6 +70,7 @@ class Set:
 class Call:
     """Call one method."""
 
+    codes: ClassVar[type[enum.IntEnum]] = ActionCode
     ref: MethodRef[Any]
     parameter: Any = 0
 
@@ -101,6 +105,6 @@ def access(elements: Sequence[Element], *, break_on_error: bool = False) -> Oper
             f"{len(reply.results)} results and {len(reply.data)} data for {len(elements)} elements"
         )
     return [
-        value if outcome.result == AccessResult.SUCCESS else AccessError(outcome.result, element.ref)
+        value if outcome.result == AccessResult.SUCCESS else AccessError(outcome.result, element.ref, element.codes)
         for element, outcome, value in zip(elements, reply.results, reply.data, strict=True)
     ]

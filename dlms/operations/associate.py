@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 
 from dlms.acse import (
     AUTHENTICATION_REQUIREMENT,
@@ -30,7 +31,7 @@ from dlms.enums import (
     label,
     named,
 )
-from dlms.errors import AssociationRefused, DecodeError, LocalProtocolError, RemoteProtocolError
+from dlms.errors import AssociationRefused, DecodeError, LocalProtocolError, RemoteProtocolError, SecurityError
 from dlms.operations import Operation, Request
 
 C = Conformance
@@ -61,6 +62,10 @@ SN_CONFORMANCE = (
     | C.PARAMETERIZED_ACCESS
 )
 """What this client proposes with short names: all that it asks for, and what a meter may send by itself."""
+ACCEPTING = frozenset((UserDiagnostic.NULL,))
+"""What the diagnostic of an AARE that accepts may be."""
+ACCEPTING_HLS = ACCEPTING | {UserDiagnostic.AUTHENTICATION_REQUIRED}
+"""The same where passes 3 and 4 of the authentication are due."""
 PROPOSALS = {ApplicationContext.LN: LN_CONFORMANCE, ApplicationContext.SN: SN_CONFORMANCE}
 """What is proposed in a context unless the user says otherwise."""
 
@@ -126,17 +131,44 @@ def aarq(request: AssociationRequest) -> Aarq:
 def negotiate(request: AssociationRequest, answer: Aare) -> Negotiated:
     """What an AARE agrees to.
 
-    Raises RemoteProtocolError when it agrees to something that was not asked for; a refusal is left to `associate`.
+    Raises RemoteProtocolError when it contradicts itself or agrees to something that was not asked for, SecurityError when
+    that is weaker; a refusal is left to `associate`.
     """
     if answer.result != AssociationResult.ACCEPTED:
         return Negotiated()
-    if answer.application_context not in (None, request.context):
-        raise RemoteProtocolError(f"AARE with context {answer.application_context}, {request.context} was asked for")
+    _check_accepted(request, answer)
     response = _initiate(answer, vaa_name(request.context))
     if foreign := response.conformance & ~request.conformance:
         raise RemoteProtocolError(f"AARE grants {bit_names(foreign)}, which was not proposed")
     size = response.server_max_receive_pdu_size
     return Negotiated(response.conformance, size, request.max_receive, request.context, request.mechanism)
+
+
+def _check_accepted(request: AssociationRequest, answer: Aare) -> None:
+    """An AARE that accepts says so in all its fields, and accepts what was asked for."""
+    accepting = ACCEPTING_HLS if request.mechanism >= Mechanism.HLS else ACCEPTING
+    if answer.diagnostic is None or answer.diagnostic.code not in accepting:
+        raise RemoteProtocolError(f"AARE that accepts with {diagnostic_text(answer.diagnostic)}")
+    version = answer.protocol_version
+    if version is not None and not (len(version) == 2 and version[1] & 0x80):
+        raise RemoteProtocolError(f"AARE with protocol version {version.hex()}, version 1 wanted")
+    if answer.application_context_name is not None or request.context.ciphered:
+        _check_same(
+            "context", ApplicationContext, request.context, answer.application_context, request.context.ciphered
+        )
+    if answer.mechanism_name is not None or request.mechanism >= Mechanism.HLS:
+        given = Mechanism.NONE if answer.mechanism_name is None else answer.mechanism
+        _check_same(
+            "authentication", Mechanism, request.mechanism, given, given is not None and given < request.mechanism
+        )
+
+
+def _check_same(what: str, kind: type[enum.IntEnum], wanted: int, given: int | None, weaker: bool) -> None:
+    """Raises SecurityError where what was given instead of `wanted` is `weaker`, RemoteProtocolError where it is not."""
+    if given != wanted:
+        got = "unknown" if given is None else label(kind, given)
+        error = SecurityError if weaker else RemoteProtocolError
+        raise error(f"AARE with {what} {got}, {label(kind, wanted)} wanted")
 
 
 def _initiate(answer: Aare, wanted: int) -> InitiateResponse:

@@ -35,8 +35,8 @@ from dlms.apdu.set import (
 from dlms.association import Negotiated
 from dlms.axdr import encode_length
 from dlms.codec import ABSENT, Nested, Record, SequenceOf, decode_value
-from dlms.enums import AccessResult, Conformance
-from dlms.errors import AccessError, RemoteProtocolError
+from dlms.enums import AccessResult, ActionCode, Conformance
+from dlms.errors import AccessError, OutcomeUnknown, RemoteProtocolError
 from dlms.interface import AttributeRef, MethodRef, typed
 from dlms.limits import MAX_APDU, MAX_TRANSFER
 from dlms.operations import Operation, Request
@@ -213,8 +213,8 @@ def call(
 
 def _outcome(response: ActionResult, ref: object) -> Any:
     """What one method returned.  Raises AccessError when it was refused."""
-    if response.result != AccessResult.SUCCESS:
-        raise AccessError(response.result, ref)
+    if response.result != ActionCode.SUCCESS:
+        raise AccessError(response.result, ref, ActionCode)
     returned = response.return_parameters
     return None if returned is ABSENT else accepted(returned, ref)
 
@@ -268,7 +268,7 @@ def _call_list(held: Sequence[Call], negotiated: Negotiated) -> Operation[list[A
 def _call_results(reply: Record, count: int) -> Operation[Sequence[ActionResult]]:
     """The results of a list; a single refusal stands for all."""
     if isinstance(reply, ActionResponseNormal):
-        if reply.response.result == AccessResult.SUCCESS:
+        if reply.response.result == ActionCode.SUCCESS:
             raise RemoteProtocolError(f"{reply.wire_name()} in answer to a list")
         return [reply.response] * count
     if isinstance(reply, ActionResponseWithPblock):
@@ -283,12 +283,16 @@ def _call_results(reply: Record, count: int) -> Operation[Sequence[ActionResult]
 
 
 def _returned(reply: Record, ref: object) -> Operation[bytes]:
-    """Collect long return parameters from their first block on.  The method has been carried out by then."""
+    """Collect long return parameters from their first block on.
+
+    The method has been carried out by then: what is lost or refused now raises OutcomeUnknown, not that it was refused.
+    """
     value, number = bytearray(), 0
     while True:
         number += 1
         if isinstance(reply, ActionResponseNormal):
-            raise AccessError(reply.response.result, ref)
+            refusal = AccessError(reply.response.result, ref, ActionCode)
+            raise OutcomeUnknown(f"carried out, but what it returned was refused: {refusal}")
         assert isinstance(reply, ActionResponseWithPblock)
         block = reply.block
         if block.block_number != number or (not block.raw_data and not block.last_block):
@@ -298,4 +302,5 @@ def _returned(reply: Record, ref: object) -> Operation[bytes]:
             raise RemoteProtocolError(f"{ref} returned more than {MAX_TRANSFER} octets")
         if block.last_block:
             return bytes(value)
-        reply = yield Request(ActionRequestNextPblock(0, number), (ActionResponseWithPblock, ActionResponseNormal))
+        answers = (ActionResponseWithPblock, ActionResponseNormal)
+        reply = yield Request(ActionRequestNextPblock(0, number), answers, read_only=False)

@@ -24,10 +24,10 @@ from dlms.apdu.action import (
 )
 from dlms.apdu.attribute import CosemMethodDescriptor, DataBlock
 from dlms.codec import ABSENT, DataValue, Nested, Record, SequenceOf, decode_value, encode
-from dlms.enums import AccessResult, Conformance
+from dlms.enums import ActionCode, Conformance
 from dlms.errors import AccessError, DecodeError
 from dlms.limits import MAX_LIST
-from dlms.server.blocks import Incoming, Outgoing, Whole, room
+from dlms.server.blocks import ACTION, Incoming, Outgoing, Whole, room
 from dlms.server.reach import Reach
 from dlms.server.transfer import Encoded
 
@@ -42,8 +42,8 @@ class ActionService:
 
     def __init__(self, reach: Reach, limit: int) -> None:
         self._reach, self._limit = reach, limit
-        self._incoming: Incoming[First] = Incoming()
-        self._outgoing = Outgoing()
+        self._incoming: Incoming[First] = Incoming(ACTION)
+        self._outgoing = Outgoing(ACTION)
 
     def stop(self) -> None:
         """End what is under way in either direction."""
@@ -91,13 +91,13 @@ class ActionService:
                 return self._answer(invoke, self._reach.call(first.method, cosem_data.decode(whole.data)))
             parameters = decode_value(_VALUES, whole.data)
         except DecodeError as fault:
-            raise AccessError(AccessResult.TYPE_UNMATCHED) from fault
+            raise AccessError(ActionCode.TYPE_UNMATCHED) from fault
         return self._answer_list(invoke, self._called(first.descriptors, parameters))
 
     def _called(self, methods: Sequence[CosemMethodDescriptor], parameters: Sequence[Any]) -> list[ActionResult]:
         """The result of each.  Nothing is called when the lists do not belong together."""
         if len(methods) != len(parameters) or len(methods) > MAX_LIST:
-            return [ActionResult(int(AccessResult.OTHER_REASON), ABSENT)] * len(methods)
+            return [ActionResult(int(ActionCode.OTHER_REASON), ABSENT)] * len(methods)
         return [self._reach.call(method, one) for method, one in zip(methods, parameters, strict=True)]
 
     def _answer(self, invoke: int, result: ActionResult) -> Record:
@@ -117,7 +117,7 @@ class ActionService:
     def _begin(self, invoke: int, data: bytes, response: Record) -> Record:
         """The first block; without block transfer the method has run, but its answer cannot be given."""
         if Conformance.BLOCK_TRANSFER_WITH_ACTION not in self._reach.context.negotiated.conformance:
-            refused = ActionResult(int(AccessResult.OTHER_REASON), ABSENT)
+            refused = ActionResult(int(ActionCode.OTHER_REASON), ABSENT)
             return ActionResponseNormal(invoke, refused)
         block = self._outgoing.begin(Encoded(data), room(self._limit))
         return ActionResponseWithPblock(invoke, block)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Generic, Protocol, TypeVar
 
 from dlms.apdu.attribute import DataBlock
-from dlms.enums import AccessResult
+from dlms.enums import AccessResult, ActionCode
 from dlms.errors import AccessError
 from dlms.limits import MAX_TRANSFER
 from dlms.server.transfer import Payload
@@ -27,6 +27,20 @@ def room(limit: int, *, around: int = _AROUND, long_length: bool = False) -> int
     return max(min(limit - around - size, most) for size, most in forms)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Codes:
+    """What a service says when a transfer in blocks goes wrong."""
+
+    aborted: int
+    none_in_progress: int
+    wrong_number: int
+
+
+GET = Codes(AccessResult.LONG_GET_ABORTED, AccessResult.NO_LONG_GET_IN_PROGRESS, AccessResult.DATA_BLOCK_NUMBER_INVALID)
+SET = Codes(AccessResult.LONG_SET_ABORTED, AccessResult.NO_LONG_SET_IN_PROGRESS, AccessResult.DATA_BLOCK_NUMBER_INVALID)
+ACTION = Codes(ActionCode.LONG_ACTION_ABORTED, ActionCode.NO_LONG_ACTION_IN_PROGRESS, ActionCode.LONG_ACTION_ABORTED)
+
+
 class WithBlock(Protocol):
     """A request that carries a block."""
 
@@ -38,9 +52,10 @@ T = TypeVar("T", bound=WithBlock)
 
 
 class Outgoing:
-    """The long answer that is under way, if any."""
+    """The long answer that is under way, if any.  `codes` are those of its service."""
 
-    def __init__(self) -> None:
+    def __init__(self, codes: Codes = GET) -> None:
+        self._codes = codes
         self._payload: Payload | None = None
         self._number = 0
 
@@ -55,10 +70,10 @@ class Outgoing:
     def follow(self, number: int, room: int) -> DataBlock:
         """The block behind `number`, which must be the last one sent.  Raises AccessError and ends the transfer otherwise."""
         if self._payload is None:
-            raise AccessError(AccessResult.NO_LONG_GET_IN_PROGRESS)
+            raise AccessError(self._codes.none_in_progress)
         if number != self._number:
             self.stop()
-            raise AccessError(AccessResult.DATA_BLOCK_NUMBER_INVALID)
+            raise AccessError(self._codes.wrong_number)
         return self._next(room)
 
     def stop(self) -> None:
@@ -88,9 +103,13 @@ class Whole(Generic[T]):
 
 
 class Incoming(Generic[T]):
-    """The long request that is under way, if any; its blocks are the `block` of each request."""
+    """The long request that is under way, if any; its blocks are the `block` of each request.
 
-    def __init__(self) -> None:
+    `codes` are those of its service.
+    """
+
+    def __init__(self, codes: Codes = SET) -> None:
+        self._codes = codes
         self._first: T | None = None
         self._invoke = 0
         self._data = bytearray()
@@ -109,7 +128,7 @@ class Incoming(Generic[T]):
         """
         if self._first is None or invoke & INVOKE_ID != self._invoke:
             self.stop()
-            raise AccessError(AccessResult.NO_LONG_SET_IN_PROGRESS)
+            raise AccessError(self._codes.none_in_progress)
         return self._add(self._first, block)
 
     def stop(self) -> None:
@@ -121,10 +140,10 @@ class Incoming(Generic[T]):
         self._number += 1
         if block.block_number != self._number:
             self.stop()
-            raise AccessError(AccessResult.DATA_BLOCK_NUMBER_INVALID)
+            raise AccessError(self._codes.wrong_number)
         if len(self._data) + len(block.raw_data) > MAX_TRANSFER or not (block.raw_data or block.last_block):
             self.stop()
-            raise AccessError(AccessResult.LONG_SET_ABORTED)
+            raise AccessError(self._codes.aborted)
         self._data += block.raw_data
         if not block.last_block:
             return None

@@ -8,7 +8,7 @@ from dlms import data as cosem_data
 from dlms.apdu.action import ActionResult
 from dlms.apdu.attribute import CosemAttributeDescriptor, CosemMethodDescriptor, SelectiveAccess
 from dlms.codec import ABSENT
-from dlms.enums import AccessResult
+from dlms.enums import AccessResult, ActionCode
 from dlms.errors import AccessError, LocalProtocolError
 from dlms.server.objects import Context, behaviour
 from dlms.server.objects.behaviour import Behaviour
@@ -57,10 +57,10 @@ class Reach:
                 raise AccessError(_refused(ref.method is not None), ref)
             returned = _behaviour(served).call(ref, None if parameter is ABSENT else parameter, self.context)
         except AccessError as refusal:
-            return ActionResult(int(refusal.result), ABSENT)
+            return ActionResult(_action_code(refusal.result), ABSENT)
         except LocalProtocolError:
-            return ActionResult(int(AccessResult.TYPE_UNMATCHED), ABSENT)
-        return ActionResult(int(AccessResult.SUCCESS), ABSENT if returned is None else returned)
+            return ActionResult(int(ActionCode.TYPE_UNMATCHED), ABSENT)
+        return ActionResult(int(ActionCode.SUCCESS), ABSENT if returned is None else returned)
 
     def _find(self, class_id: int, instance: bytes) -> Served:
         objects = self.context.granted.objects
@@ -73,6 +73,12 @@ class Reach:
 
 def _behaviour(served: Served) -> Behaviour:
     return behaviour(served.interface.class_id, served.interface.version)
+
+
+def _action_code(result: int) -> int:
+    """The refusal as a call can say it: some codes of reads and writes are none of calls."""
+    known = result in AccessResult._value2member_map_ and result not in ActionCode._value2member_map_
+    return int(ActionCode.OTHER_REASON if known else result)
 
 
 def _refused(declared: bool) -> AccessResult:

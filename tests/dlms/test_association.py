@@ -11,6 +11,13 @@ from hypothesis import strategies as st
 
 from dlms import apdu as services
 from dlms.acse import Aare, Aarq, Diagnostic, Rlre, Rlrq
+from dlms.apdu.access import (
+    AccessAction,
+    AccessGet,
+    AccessGetWithSelection,
+    AccessSet,
+    AccessSetWithSelection,
+)
 from dlms.apdu.attribute import (
     CosemAttributeDescriptor,
     CosemAttributeDescriptorWithSelection,
@@ -190,3 +197,29 @@ def test_selection_needs_selective_access(request_: Record) -> None:
     machine.negotiated = dataclasses.replace(machine.negotiated, conformance=EVERYTHING & ~Conformance.SELECTIVE_ACCESS)
     with pytest.raises(LocalProtocolError, match="selective-access"):
         machine.send(request_)
+
+
+METHOD = CosemMethodDescriptor(3, bytes(6), 1)
+SPECIFIED = [
+    (AccessGet(ATTRIBUTE), Conformance.GET),
+    (AccessSet(ATTRIBUTE), Conformance.SET),
+    (AccessAction(METHOD), Conformance.ACTION),
+    (AccessGetWithSelection(ATTRIBUTE, SELECTION), Conformance.GET | Conformance.SELECTIVE_ACCESS),
+    (AccessSetWithSelection(ATTRIBUTE, SELECTION), Conformance.SET | Conformance.SELECTIVE_ACCESS),
+]
+
+
+@pytest.mark.parametrize(("specification", "needs"), SPECIFIED, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("role", Role)
+def test_a_specification_of_access_needs_the_service_that_it_stands_for(
+    specification: Record, needs: Conformance, role: Role
+) -> None:
+    request = services.AccessRequest(0, b"", [AccessGet(ATTRIBUTE), specification], [None, None])
+    act, error = ("send", LocalProtocolError) if role is Role.CLIENT else ("receive", RemoteProtocolError)
+    machine = association(role, State.OPEN)
+    machine.negotiated = Negotiated(Conformance.ACCESS | Conformance.GET | needs)
+    getattr(machine, act)(request)
+    for bit in Conformance.ACCESS | Conformance.GET | needs:
+        machine.negotiated = Negotiated(EVERYTHING & ~bit)
+        with pytest.raises(error, match=str(bit.name).lower().replace("_", "-")):
+            getattr(machine, act)(request)

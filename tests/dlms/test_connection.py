@@ -20,12 +20,14 @@ from dlms.apdu import (
     GetRequestNormal,
     GetResponseNormal,
     GetResponseWithDatablock,
+    InformationReportRequest,
     SetRequestNormal,
     SetResponseNormal,
     decode_apdu,
 )
 from dlms.apdu.action import ActionResult
 from dlms.apdu.attribute import CosemAttributeDescriptor, ResultBlock
+from dlms.apdu.short_name import VariableName
 from dlms.association import State
 from dlms.codec import Record, encode
 from dlms.connection import Closed, Fault, Finished, Notification
@@ -354,6 +356,33 @@ def test_notifications_become_events_and_reach_no_operation() -> None:
     assert len(bench.framing.sent) == 1
     bench.answer(ONE)
     assert ticket.result() == 1
+
+
+EVENT = EventNotificationRequest(None, CosemAttributeDescriptor(3, bytes(6), 2), Unsigned(1))
+REPORT = InformationReportRequest(None, [VariableName(0x100)], [Unsigned(1)])
+
+
+@pytest.mark.parametrize("push", [PUSH, CONFIRMED_PUSH, EVENT, REPORT], ids=lambda apdu: apdu.wire_name())
+def test_a_notification_that_was_not_agreed_on_is_refused(push: Record) -> None:
+    """Neither delivered nor confirmed, and in the way of nothing."""
+    bench = Bench().open(Conformance.GET)
+    ticket = bench.start(get(ENERGY.value))
+    bench.receive(push)
+    (fault,) = bench.events()
+    assert isinstance(fault, Fault)
+    assert isinstance(fault.error, RemoteProtocolError)
+    assert "was not negotiated" in str(fault.error)
+    assert (bench.connection.dropped, len(bench.framing.sent)) == (1, 1)
+    bench.answer(ONE)
+    assert ticket.result() == 1
+
+
+@pytest.mark.parametrize("push", [PUSH, CONFIRMED_PUSH, EVENT, REPORT], ids=lambda apdu: apdu.wire_name())
+def test_without_an_association_every_notification_is_taken(push: Record) -> None:
+    bench = Bench()
+    bench.receive(push)
+    assert bench.events() == [Notification(push)]
+    assert bench.connection.dropped == 0
 
 
 def test_a_confirmed_notification_is_acknowledged() -> None:

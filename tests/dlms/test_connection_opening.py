@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import pytest
 
-from dlms.acse import Aare, Aarq, Diagnostic, Rlre, decode_acse
+from dlms.acse import Aare, Aarq, Diagnostic, Rlre, context_oid, decode_acse, mechanism_oid
 from dlms.apdu import (
     ConfirmedServiceError,
     DataNotification,
@@ -20,6 +23,7 @@ from dlms.errors import (
     LinkError,
     LocalProtocolError,
     RemoteProtocolError,
+    SecurityError,
 )
 from dlms.framing import Disconnected
 from dlms.ic import Data, Register
@@ -104,6 +108,43 @@ def test_an_aare_in_another_context() -> None:
     bench.receive(Aare(None, other, 0, Diagnostic(1, 0), user_information=RESPONSE))
     with pytest.raises(RemoteProtocolError, match="context"):
         ticket.result()
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "problem"),
+    [
+        ({"diagnostic": Diagnostic(1, 13)}, RemoteProtocolError, "accepts with authentication-failure"),
+        ({"diagnostic": Diagnostic(1, 14)}, RemoteProtocolError, "accepts with authentication-required"),
+        ({"diagnostic": Diagnostic(1, 1)}, RemoteProtocolError, "accepts with no-reason-given"),
+        ({"diagnostic": Diagnostic(2, 2)}, RemoteProtocolError, "accepts with no-common-acse-version"),
+        ({"application_context_name": context_oid(2)}, RemoteProtocolError, "sn, ln wanted"),
+        ({"application_context_name": context_oid(77)}, RemoteProtocolError, r"other\(77\), ln wanted"),
+        ({"application_context_name": b"nonsense"}, RemoteProtocolError, "unknown, ln wanted"),
+        ({"mechanism_name": mechanism_oid(0)}, SecurityError, "none, lls wanted"),
+        ({"mechanism_name": mechanism_oid(5)}, RemoteProtocolError, "hls-gmac, lls wanted"),
+        ({"mechanism_name": b"nonsense"}, RemoteProtocolError, "unknown, lls wanted"),
+        ({"protocol_version": b"\x02\x40"}, RemoteProtocolError, "protocol version"),
+    ],
+    ids=str,
+)
+def test_an_aare_that_accepts_and_contradicts_itself(
+    changed: dict[str, Any], error: type[Exception], problem: str
+) -> None:
+    bench = Bench(AssociationRequest(Mechanism.LLS, b"12345"))
+    ticket = bench.connection.open(bench.now)
+    bench.receive(dataclasses.replace(accepting(), **changed))
+    with pytest.raises(error, match=problem) as refused:
+        ticket.result()
+    assert type(refused.value) is error
+    assert bench.connection.association.state is State.CLOSED
+    bench.open()
+
+
+def test_an_aare_that_says_more_than_it_must() -> None:
+    bench = Bench(AssociationRequest(Mechanism.LLS, b"12345"))
+    ticket = bench.connection.open(bench.now)
+    bench.receive(dataclasses.replace(accepting(), protocol_version=b"\x07\x80", mechanism_name=mechanism_oid(1)))
+    assert ticket.result().mechanism is Mechanism.LLS
 
 
 def test_silence_while_opening_leaves_a_connection_that_can_try_again() -> None:

@@ -12,10 +12,11 @@ from dlms.apdu import (
     SetResponseLastDatablock,
     SetResponseNormal,
 )
-from dlms.apdu.action import ActionResult
+from dlms.apdu.action import ActionResponseWithPblock, ActionResult
+from dlms.apdu.attribute import DataBlock
 from dlms.association import Negotiated
 from dlms.codec import Record
-from dlms.enums import Conformance
+from dlms.enums import ActionCode, Conformance
 from dlms.errors import AccessError, OutcomeUnknown
 from dlms.ic import Data, Register
 from dlms.operations import Operation, write
@@ -23,6 +24,7 @@ from dlms.operations import Operation, write
 BLOCKS = Conformance.SET | Conformance.ACTION | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
 SMALL = Negotiated(BLOCKS | Conformance.BLOCK_TRANSFER_WITH_ACTION, max_send=60)
 VALUE = Data("0.0.96.1.0.255").value
+RESET = Register("1.0.1.8.0.255").reset
 
 
 def answered(operation: Operation[Any], replies: list[Record]) -> Any:
@@ -64,3 +66,24 @@ def test_a_call_that_succeeds_before_its_parameters_are_there() -> None:
 def test_what_a_long_value_comes_to_when_all_goes_well() -> None:
     replies: list[Record] = [SetResponseDatablock(0, 1), SetResponseLastDatablock(0, 0, 2)]
     assert answered(write.set_value(VALUE, bytes(60), None, SMALL), replies) is None
+
+
+LONG_RESULT = ActionResponseWithPblock(0, DataBlock(False, 1, b"\x09\x10"))
+
+
+def test_a_call_that_was_carried_out_is_not_refused_by_what_comes_after() -> None:
+    """The first block of what it returns says that it ran: that the rest is refused does not say that it did not."""
+    refusal = ActionResponseNormal(0, ActionResult(ActionCode.LONG_ACTION_ABORTED))
+    with pytest.raises(OutcomeUnknown, match=r"carried out, .* refused: long-action-aborted"):
+        answered(write.call(RESET, 0), [LONG_RESULT, refusal])
+
+
+def test_a_call_whose_answer_breaks_off_has_an_unknown_outcome() -> None:
+    operation = write.call(RESET, 0)
+    assert not next(operation).read_only
+    assert not operation.send(LONG_RESULT).read_only
+
+
+def test_what_a_refused_call_says() -> None:
+    with pytest.raises(AccessError, match="no-long-action-in-progress"):
+        answered(write.call(RESET, 0), [ActionResponseNormal(0, ActionResult(16))])

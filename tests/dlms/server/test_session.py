@@ -48,7 +48,7 @@ from dlms.apdu.attribute import (
 )
 from dlms.codec import ABSENT, Record, Refusal, ResultOf, SequenceOf, decode_value, encode
 from dlms.data import DoubleLong, DoubleLongUnsigned, Integer, Unsigned
-from dlms.enums import AccessResult, Conformance
+from dlms.enums import AccessResult, ActionCode, Conformance
 from dlms.errors import AccessError
 from dlms.framing.wrapper import wrap
 from dlms.ic import Register
@@ -407,6 +407,41 @@ def test_action_with_long_parameters_and_a_long_answer() -> None:
             break
         answer = dialogue.ask(ActionRequestNextPblock(0xC1, number), READER)
     assert cosem_data.decode(collected) == bytes(300)
+
+
+def test_blocks_of_a_call_that_are_out_of_order_are_refused_with_the_codes_of_calls() -> None:
+    dialogue = Dialogue().open(READER, max_receive=60)
+    dialogue.device.store.methods[ENERGY.reset] = lambda _: bytes(300)  # type: ignore[attr-defined]
+
+    def refused(request: Record) -> int:
+        answer = dialogue.ask(request, READER)
+        assert isinstance(answer, ActionResponseNormal)
+        return answer.response.result
+
+    begin = ActionRequestWithFirstPblock(0xC1, method(ENERGY.reset), DataBlock(False, 1, b"\x09"))
+    further = ActionRequestWithPblock(0xC1, DataBlock(False, 3, b"x"))
+    assert refused(further) == ActionCode.NO_LONG_ACTION_IN_PROGRESS
+    dialogue.ask(begin, READER)
+    assert refused(further) == ActionCode.LONG_ACTION_ABORTED
+    assert refused(further) == ActionCode.NO_LONG_ACTION_IN_PROGRESS
+    dialogue.ask(begin, READER)
+    assert refused(ActionRequestWithPblock(0xC1, DataBlock(False, 2, b""))) == ActionCode.LONG_ACTION_ABORTED
+    assert refused(ActionRequestNextPblock(0xC1, 1)) == ActionCode.NO_LONG_ACTION_IN_PROGRESS
+    assert isinstance(
+        dialogue.ask(ActionRequestNormal(0xC1, method(ENERGY.reset), Integer(0)), READER), ActionResponseWithPblock
+    )
+    assert refused(ActionRequestNextPblock(0xC1, 2)) == ActionCode.LONG_ACTION_ABORTED
+
+
+@pytest.mark.parametrize("code", [R.LONG_SET_ABORTED, R.NO_LONG_SET_IN_PROGRESS, R.DATA_BLOCK_NUMBER_INVALID])
+def test_what_only_reads_and_writes_can_say_is_no_answer_to_a_call(code: int) -> None:
+    dialogue = Dialogue().open(READER)
+
+    def refuse(_: Any) -> Any:
+        raise AccessError(code)
+
+    dialogue.device.store.methods[ENERGY.reset] = refuse  # type: ignore[attr-defined]
+    assert called(dialogue, ENERGY.reset).result == ActionCode.OTHER_REASON
 
 
 def test_a_long_answer_of_a_method_without_block_transfer() -> None:
