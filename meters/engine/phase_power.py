@@ -53,7 +53,8 @@ class PhasePower:
 
     The angle of the phasors is that of the common window, so they may be compared between phases.  Everything else is
     derived as IEEE 1459-2010, 3.1.2, names it.  `frequency_hz`, and `begin_s` and `end_s` since the first sample, are
-    (window); `half_cycles` are of each phase's voltage.
+    (window); `half_cycles` are of each phase's voltage.  `voltage_h` are the phasors of its harmonics 1, 2, ... as
+    (phase, window, order - 1), None when they were not asked for.
     """
 
     voltage_v: Doubles
@@ -65,6 +66,7 @@ class PhasePower:
     begin_s: Doubles
     end_s: Doubles
     half_cycles: tuple[HalfCycles, ...]
+    voltage_h: Complexes | None = None
 
     @property
     def reactive_var(self) -> Doubles:
@@ -145,6 +147,14 @@ class PhasePower:
     def current_thd(self) -> Doubles:
         """THDI = IH / I1; 0 without current."""
         return share(self.harmonic_current_a, np.abs(self.current_1))
+
+    @property
+    def reference(self) -> HalfCycles:
+        """The half cycles between whose edges the windows lie.  EngineError when there are none."""
+        for one in self.half_cycles:
+            if self.begin_s.size and np.isin(self.begin_s, one.edges_s).all():
+                return one
+        raise EngineError("there are no half cycles: an odd number of samples a cycle, or no window")
 
     @property
     def unbalance(self) -> Doubles:

@@ -49,17 +49,18 @@ def window_cycles(line_hz: float) -> int:
     return TEN_CYCLES if line_hz < _BETWEEN_HZ else TWELVE_CYCLES
 
 
-def coherent(wave: Waveform, samples_per_cycle: int, cycles: int | None = None) -> PhasePower:
+def coherent(wave: Waveform, samples_per_cycle: int, cycles: int | None = None, *, harmonics: int = 0) -> PhasePower:
     """Power of every whole window when a cycle is exactly `samples_per_cycle` samples; a last partial one is left out.
 
     The cycles of a window are folded into one before the fundamental is taken out with a small matrix product: exact
     for everything periodic in the cycle, and close to the speed of reading the samples.  With an odd number of samples
-    a cycle has no middle: `half_cycles` is then empty.
+    a cycle has no middle: `half_cycles` is then empty.  `harmonics` is the highest order asked for.
     """
     line_hz = wave.sample_rate_hz / max(samples_per_cycle, 1)
     cycles = window_cycles(line_hz) if cycles is None else cycles
     if samples_per_cycle < 3 or cycles < 1:
         raise EngineError(f"{cycles} cycles of {samples_per_cycle} samples have no fundamental")
+    check_harmonics(harmonics, samples_per_cycle)
     length = samples_per_cycle * cycles
     phases, windows = len(wave.voltage_v), wave.voltage_v.shape[1] // length
     sums = _Sums(phases, windows, samples_per_cycle, cycles)
@@ -71,7 +72,7 @@ def coherent(wave: Waveform, samples_per_cycle: int, cycles: int | None = None) 
     turn = 2 * np.pi * np.arange(samples_per_cycle) / samples_per_cycle
     basis = np.stack([np.cos(turn), -np.sin(turn)], axis=1) * (np.sqrt(2.0) / length)
     voltage, current = (folded @ basis for folded in (sums.voltage, sums.current))
-    edges_s = np.arange(windows + 1) * (length / wave.sample_rate_hz)
+    edges_s = np.arange(windows + 1) * length / wave.sample_rate_hz
     return PhasePower(
         np.sqrt(sums.voltage_square.reshape(phases, windows, -1).sum(axis=-1) / length),
         np.sqrt(sums.current_square / length),
@@ -82,7 +83,14 @@ def coherent(wave: Waveform, samples_per_cycle: int, cycles: int | None = None) 
         edges_s[:-1],
         edges_s[1:],
         sums.half_cycles(wave.sample_rate_hz),
+        np.fft.rfft(sums.voltage)[..., 1 : harmonics + 1] * (np.sqrt(2.0) / length) if harmonics else None,
     )
+
+
+def check_harmonics(harmonics: int, samples_per_cycle: float) -> None:
+    """EngineError for orders that the samples do not show."""
+    if not 0 <= harmonics < samples_per_cycle / 2:
+        raise EngineError(f"{samples_per_cycle:g} samples a cycle do not show harmonic {harmonics}")
 
 
 class _Sums:
@@ -114,7 +122,7 @@ class _Sums:
         """Of each phase; none when a cycle has no middle."""
         if self.pieces == 1:
             return ()
-        edges_s = np.arange(self.voltage_square.shape[1] + 1) * (self.piece / sample_rate_hz)
+        edges_s = np.arange(self.voltage_square.shape[1] + 1) * self.piece / sample_rate_hz
         means: Doubles = self.voltage_square / self.piece
         return tuple(HalfCycles(edges_s, mean) for mean in means)
 

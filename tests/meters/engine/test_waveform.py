@@ -103,6 +103,25 @@ def test_incoherent_windows_are_each_exact(line_hz):
         assert np.array_equal(half_cycles.one_cycle_rms_v(), half_cycles.rms_v()[::2])
 
 
+@pytest.mark.parametrize("line_hz", [50.0, 50.037, 49.2])
+def test_harmonics_are_told_apart(line_hz):
+    wave = three_phases(DISTORTED_V | {25: 3j, 40: 1 + 0j}, DISTORTED_A, line_hz, 1.0)
+    power = incoherent(wave, harmonics=50)
+    assert np.allclose(power.voltage_h[..., 0], power.voltage_1)
+    sizes = np.zeros(50)
+    for order, phasor in (DISTORTED_V | {25: 3j, 40: 1 + 0j}).items():
+        sizes[order - 1] = abs(phasor)
+    assert np.allclose(np.abs(power.voltage_h[..., :40]), sizes[:40], rtol=0, atol=230e-4)
+    assert np.allclose(np.abs(power.voltage_h[..., :25]), sizes[:25], rtol=0, atol=1e-3)
+    if line_hz == 50.0:
+        exact = coherent(wave, SAMPLES, harmonics=50)
+        assert np.allclose(np.abs(exact.voltage_h), sizes, atol=1e-9)
+        assert np.array_equal(exact.reference.edges_s, exact.half_cycles[0].edges_s)
+    assert np.isin(power.begin_s, power.reference.edges_s).all()
+    with pytest.raises(EngineError, match="harmonic 64"):
+        incoherent(wave, harmonics=64)
+
+
 @pytest.mark.parametrize("dead", [0, 1, 2])
 def test_a_dead_phase_disturbs_no_other(dead):
     wave = three_phases(DISTORTED_V, DISTORTED_A, 50.037, 2.0)
