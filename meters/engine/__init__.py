@@ -35,10 +35,11 @@ from meters.engine.incoherent import incoherent
 from meters.engine.phase_power import HalfCycles, PhasePower
 from meters.engine.phasor import aron, block_of, effective_va, symmetrical, unbalance
 from meters.engine.playback import Playback, side_by_side
-from meters.engine.power_quality import CLASS_A, CLASS_S, Refresh, Thresholds
+from meters.engine.power_quality import CLASS_A, CLASS_S, Refresh, Thresholds, Verdict, en_50160
 from meters.engine.pulses import PulseOutput
 from meters.engine.quality import VoltageLimits
 from meters.engine.quantity import Kind, Measurand, Quantity, display_rollover
+from meters.engine.recorder import Recorder
 from meters.engine.ring import Rows
 from meters.engine.schedule import NEVER, Every, Unit
 from meters.engine.sliding import Sliding
@@ -84,6 +85,7 @@ __all__ = [
     "PowerFail",
     "PulseOutput",
     "Quantity",
+    "Recorder",
     "Refresh",
     "ResetTrip",
     "Rows",
@@ -103,6 +105,7 @@ __all__ = [
     "Thresholds",
     "TopUp",
     "Unit",
+    "Verdict",
     "VoltageLimits",
     "Waveform",
     "Wiring",
@@ -111,6 +114,7 @@ __all__ = [
     "coherent",
     "default_logs",
     "effective_va",
+    "en_50160",
     "incoherent",
     "side_by_side",
     "symmetrical",

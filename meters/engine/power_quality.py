@@ -184,11 +184,13 @@ def en_50160(
     thd: Doubles | None = None,
     harmonics: dict[int, Doubles] | None = None,
     flagged: Bools | None = None,
+    long_flicker: Doubles | None = None,
 ) -> list[Verdict]:
     """The verdicts of one meter's week after EN 50160:2010, low voltage.
 
     `voltage_v` and `thd` are (phase, 10 min), `frequency_hz` (10 s), `unbalance` (10 min), `harmonics` order -> (phase,
-    10 min); shares, not per cent.  Flagged intervals (10 min) are left out; EngineError when none remains.
+    10 min); shares, not per cent; `long_flicker` are Plt (phase, 2 h).  What is not given is not judged.  Flagged
+    intervals (10 min) are left out; EngineError when none remains.  The frequency's 99.5 % are meant of a year.
     """
     kept = np.ones(voltage_v.shape[-1], np.bool_) if flagged is None else ~flagged
     if not kept.any() or not frequency_hz.size:
@@ -205,6 +207,8 @@ def en_50160(
         verdicts.append(Verdict("unbalance 2 %", _within(unbalance[..., kept], 0.0, 0.02), 0.95))
     if thd is not None:
         verdicts.append(Verdict("THD 8 %", _within(thd[..., kept], 0.0, 0.08), 0.95))
+    if long_flicker is not None:
+        verdicts.append(Verdict("flicker Plt 1", _within(long_flicker, 0.0, 1.0), 0.95))
     for order, values in sorted((harmonics or {}).items()):
         if order in HARMONIC_LIMITS:
             limit = HARMONIC_LIMITS[order]

@@ -120,8 +120,12 @@ def test_verdict_on_unbalance_distortion_and_harmonics():
         "thd": np.full((3, WEEK), 0.07),
         "harmonics": {3: np.full((3, WEEK), 0.051), 5: np.full((3, WEEK), 0.051), 40: np.full((3, WEEK), 1.0)},
     }
-    failed = [verdict.what for verdict in en_50160(**week(), **more) if not verdict.passed]
-    assert failed == ["unbalance 2 %", "harmonic 3"]
+    flicker = np.full((3, 84), 0.9)
+    flicker[2, :5] = 1.1
+    failed = [verdict.what for verdict in en_50160(**week(), **more, long_flicker=flicker) if not verdict.passed]
+    assert failed == ["unbalance 2 %", "flicker Plt 1", "harmonic 3"]
+    flicker[2, 4] = 1.0
+    assert "flicker Plt 1" in [one.what for one in en_50160(**week(), long_flicker=flicker) if one.passed]
 
 
 def test_nonsense_is_refused():
