@@ -39,7 +39,7 @@ from dlms.errors import (
 from dlms.exchange import CONTINUATIONS, LONG_INVOKE_ID, Exchange, repeatable
 from dlms.exchange import Ticket as Ticket
 from dlms.framing import Connected, Disconnected, Framing, Received
-from dlms.general_block import BlockTransfer
+from dlms.general_block import BlockStream, BlockTransfer, unacknowledged, unconfirmed
 from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.operations import Operation, Request
 from dlms.operations.associate import AssociationRequest, associate, assumed, negotiate, release
@@ -121,8 +121,8 @@ class Connection:
         self._invoke_id = 0
         self._long_invoke_id = 0
         self._reserved: deque[int | None] = deque(maxlen=RESERVED)
-        self._blocks = BlockTransfer(framing.window)
-        self._pushed = BlockTransfer(1)
+        self._blocks = BlockTransfer(framing.window, retries=retries)
+        self._pushed = BlockStream()
 
     # what the user asks
 
@@ -190,9 +190,13 @@ class Connection:
         """Do what is due at `now`; no effect before `next_timeout`."""
         self.framing.handle_timeout(now)
         self._drain_framing(now)
+        for piece in self._blocks.handle_timeout(now):
+            self.framing.send(piece, now)
         exchange = self._exchange
         if exchange is not None and now >= exchange.deadline:
             waited = f"no answer to {exchange.request.apdu.wire_name()} within {exchange.ticket.timeout_s:g} s"
+            if self._blocks.held:
+                waited += ": the peer takes no more blocks"
             if exchange.invoke_id is None and KINDS.get(type(exchange.request.apdu)) is Kind.REQUEST:
                 # with short names nothing tells a late answer from the next one: no more may be asked
                 return self._close(waited, now)
@@ -223,8 +227,8 @@ class Connection:
         """When `handle_timeout` is due, None when nothing is waited for."""
         exchange = self._exchange
         due = [] if exchange is None else [exchange.deadline, *exchange.repeat_at[-1:]]
-        below = self.framing.next_timeout()
-        return min([*due, below]) if below is not None else min(due, default=None)
+        others = self._blocks.next_timeout(), self.framing.next_timeout()
+        return min([*due, *(moment for moment in others if moment is not None)], default=None)
 
     # running operations
 
@@ -257,12 +261,14 @@ class Connection:
         if self.closed is not None:
             raise LinkError(self.closed)
         data, _ = self._encode(apdu, service_class=0)
-        [piece] = self._pieces(data, apdu, in_blocks=False)
+        limit = self._limit(data, apdu)
+        pieces = [data] if limit is None else unacknowledged(data, limit)
         self.association.send(apdu)
         self._trace.apdu_sent(apdu)
         if isinstance(apdu, Aarq) and (negotiated := assumed(self.request)) is not None:
             self.association.opened(negotiated)
-        self.framing.send(piece, now, reply=False)
+        for piece in pieces:
+            self.framing.send(piece, now, reply=False)
 
     def _send(self, ticket: Ticket[Any], request: Request, now: float) -> None:
         if self.closed is not None:
@@ -270,14 +276,14 @@ class Connection:
         if not self.request.confirmed:
             raise LocalProtocolError(f"the association is unconfirmed: nobody answers {request.apdu.wire_name()}")
         data, invoke_id = self._encode(request.apdu)
-        pieces = self._pieces(data, request.apdu)
+        share_s = ticket.timeout_s / (self._retries + 1)
+        pieces = self._pieces(data, request.apdu, share_s, now)
         self.association.send(request.apdu)
         self._trace.apdu_sent(request.apdu)
         self.framing.give_exchange(ticket.timeout_s)
         self._exchange = Exchange(ticket, request, invoke_id, now + ticket.timeout_s)
         if len(pieces) == 1 and repeatable(request, invoke_id):
-            share = ticket.timeout_s / (self._retries + 1)
-            self._exchange.repeat_at = [now + share * tries for tries in range(self._retries, 0, -1)]
+            self._exchange.repeat_at = [now + share_s * tries for tries in range(self._retries, 0, -1)]
         for piece in pieces:
             self.framing.send(piece, now)
         self._drain_framing(now)
@@ -297,15 +303,21 @@ class Connection:
             return self._fault(error, now)
         self._drain_framing(now)
 
-    def _pieces(self, data: bytes, apdu: Record, *, in_blocks: bool = True) -> list[bytes]:
+    def _pieces(self, data: bytes, apdu: Record, wait_s: float, now: float) -> list[bytes]:
         """The APDU as it is, or in blocks when the peer does not take it whole."""
         self._blocks.reset()  # half an answer to an earlier request must not be taken for one to this
+        self._blocks.wait_s = None if self.framing.reliable else wait_s
+        limit = self._limit(data, apdu)
+        return [data] if limit is None else self._blocks.send(data, limit, now)
+
+    def _limit(self, data: bytes, apdu: Record) -> int | None:
+        """The octets of the blocks that an APDU needs, None where it goes whole.  Raises LocalProtocolError."""
         limit = min(self.negotiated.max_send or MAX_APDU, self.framing.max_apdu)
         if len(data) <= limit:
-            return [data]
-        if not in_blocks or Conformance.GENERAL_BLOCK_TRANSFER not in self.negotiated.conformance:
+            return None
+        if Conformance.GENERAL_BLOCK_TRANSFER not in self.negotiated.conformance:
             raise LocalProtocolError(f"{apdu.wire_name()} of {len(data)} octets; the peer receives {limit}")
-        return self._blocks.send(data, limit)
+        return limit
 
     def _encode(self, apdu: Record, service_class: int = CONFIRMED) -> tuple[bytes, int | None]:
         """The bytes of an APDU with its invoke-id in place, and that id (None where there is none)."""
@@ -390,27 +402,27 @@ class Connection:
                 raise RemoteProtocolError(f"{len(data)} octets; {self.negotiated.max_receive} were agreed")
             return data
         block = decode(services.GeneralBlockTransfer, data)
-        if not block.window and (block.streaming or block.last_block):
-            return self._pushed_whole(block)
-        if Conformance.GENERAL_BLOCK_TRANSFER not in self.negotiated.conformance:
+        if unconfirmed(block) and not (block.block_number_ack and self._blocks.sending):
+            return self._streamed(block)
+        agreed = Conformance.GENERAL_BLOCK_TRANSFER in self.negotiated.conformance
+        if not agreed and self.association.state is not State.CLOSED:
             raise RemoteProtocolError("a general block, which was not negotiated")
-        before = self._blocks.received
-        for piece in self._blocks.receive(block):
+        for piece in self._blocks.receive(block, now):
             self.framing.send(piece, now)
-        if self._exchange is not None and self._blocks.received != before:
-            self._exchange.deadline = now + self._exchange.ticket.timeout_s
-            self._exchange.repeat_at.clear()
+        exchange = self._exchange
+        if exchange is not None and self._blocks.received > exchange.blocks:
+            exchange.blocks = self._blocks.received
+            exchange.deadline = now + exchange.ticket.timeout_s
+            exchange.repeat_at.clear()
         return self._blocks.take()
 
-    def _pushed_whole(self, block: services.GeneralBlockTransfer) -> bytes | None:
+    def _streamed(self, block: services.GeneralBlockTransfer) -> bytes | None:
         """The APDU that this block completes; nobody waits for an acknowledgement, and what is lost stays lost."""
-        if block.block_number == 1:
-            self._pushed.reset()
         try:
-            self._pushed.receive(block)
+            return self._pushed.receive(block)
         except DlmsError as error:
             self._events.append(Fault(error))
-        return self._pushed.take()
+            return None
 
     def _decode(self, data: bytes) -> Record:
         """The record that is waited for where the prefix allows several (a result left encoded), else the usual one."""

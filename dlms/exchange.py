@@ -68,6 +68,8 @@ class Exchange:
     deadline: float
     repeat_at: list[float] = dataclasses.field(default_factory=list)
     """When it is asked again, the next time last; empty when it is not."""
+    blocks: int = 0
+    """The most general blocks of an answer that have come: with each more it has its time again."""
     earlier: tuple[int | None, ...] = ()
     """The invoke-ids of the tries before this one."""
 

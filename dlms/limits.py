@@ -20,6 +20,9 @@ MAX_TRANSFER = 16 * 1024 * 1024
 MAX_BLOCKS = 65_535
 """Blocks of one such value."""
 
+MAX_STALLS = 16
+"""Turns of a general block transfer that bring nothing, one after the other, before it is given up."""
+
 MAX_LIST = 64
 """Attributes or methods in one with-list service that a server answers."""
 

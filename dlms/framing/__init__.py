@@ -96,6 +96,7 @@ class ServerFraming(Protocol):
     """The server's end: many peers on one medium.  Contract as `Framing`."""
 
     window: int
+    reliable: bool
 
     @property
     def fault(self) -> str | None:

@@ -203,6 +203,7 @@ class HdlcServer:
     """
 
     window = 1
+    reliable = True
 
     def __init__(
         self,

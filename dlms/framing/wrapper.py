@@ -168,6 +168,7 @@ class WrapperServer:
     window = WINDOW
 
     def __init__(self, *, datagrams: bool = False, inactivity_timeout_s: float = INACTIVITY_TIMEOUT_S) -> None:
+        self.reliable = not datagrams
         self.reader = WrapperReader(datagrams)
         self._inactivity_timeout_s = inactivity_timeout_s
         self._silent_at: float | None = None

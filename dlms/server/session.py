@@ -16,8 +16,8 @@ from dlms.codec import Record, decode, encode
 from dlms.enums import Conformance, ReleaseResponseReason
 from dlms.errors import DecodeError, DlmsError, LocalProtocolError, RemoteProtocolError
 from dlms.framing import Peer, PeerLost, PeerReceived, ServerFraming
-from dlms.general_block import BlockTransfer, unacknowledged
-from dlms.limits import MAX_APDU
+from dlms.general_block import BlockStream, BlockTransfer, unacknowledged, unconfirmed
+from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.server.associate import answer
 from dlms.server.device import Device, ServerAssociation
 from dlms.server.objects import Context
@@ -34,13 +34,17 @@ class Close:
 
 
 class Associated:
-    """One client's association: the state machine and, once open, the services that answer it."""
+    """One client's association: the state machine and, once open, the services that answer it.
 
-    def __init__(self, granted: ServerAssociation | None, window: int) -> None:
+    `window` is how many general blocks it takes in a row, `wait_s` how long it waits for the next one before it asks.
+    """
+
+    def __init__(self, granted: ServerAssociation | None, window: int, wait_s: float | None) -> None:
         self.granted = granted
         self.machine = Association(Role.SERVER)
         self.services: Services | ShortNameServices | None = None
-        self._blocks = BlockTransfer(window)
+        self.blocks = BlockTransfer(window, wait_s=wait_s)
+        self._stream = BlockStream()
 
     def serve(self, negotiated: Negotiated, device: Device, frame_capacity: int | None) -> None:
         """Make the services ready that were agreed on."""
@@ -64,7 +68,8 @@ class Associated:
     def close(self) -> None:
         """Back to nothing."""
         self.machine.lower_layer_lost()
-        self._blocks.reset()
+        self.blocks.reset()
+        self._stream.reset()
         self.services = None
 
     def refused(self, data: bytes, fault: Fault) -> list[bytes]:
@@ -73,7 +78,7 @@ class Associated:
             fault = Fault.NO_ASSOCIATION
         return refusal(data, fault, short_names=self.granted is not None and self.granted.context.short_names)
 
-    def receive(self, data: bytes) -> list[bytes]:
+    def receive(self, data: bytes, now: float) -> list[bytes]:
         """Answer one APDU, or one block of a general block transfer.
 
         Raises DecodeError for what is none, RemoteProtocolError for what is not allowed now.
@@ -86,23 +91,25 @@ class Associated:
         negotiated = self.machine.negotiated
         if len(data) > negotiated.max_receive > 0:
             return self.refused(data, Fault.TOO_LONG)
-        in_blocks = data[:1] == GeneralBlockTransfer.prefix
+        in_blocks, acknowledgements = data[:1] == GeneralBlockTransfer.prefix, list[bytes]()
         if in_blocks:
             if Conformance.GENERAL_BLOCK_TRANSFER not in negotiated.conformance:
                 raise RemoteProtocolError("general block transfer was not negotiated")
-            acknowledgements = self._blocks.receive(decode(GeneralBlockTransfer, data))
-            whole = self._blocks.take()
+            block = decode(GeneralBlockTransfer, data)
+            wanted = not unconfirmed(block)
+            acknowledgements = self.blocks.receive(block, now) if wanted else []
+            whole = self.blocks.take() if wanted else self._stream.receive(block)
             if whole is None:
                 return acknowledgements
             data = whole
         else:
-            self._blocks.reset()  # the client has given up on what came or went in blocks
+            self.blocks.reset()  # the client has given up on what came or went in blocks
         reply = self._serve(data, self.services)
         if reply is None:
-            return []
+            return acknowledgements
         limit = negotiated.max_send or MAX_APDU
         if in_blocks or (len(reply) > limit and Conformance.GENERAL_BLOCK_TRANSFER in negotiated.conformance):
-            return self._blocks.send(reply, limit)
+            return self.blocks.send(reply, limit, now)
         if len(reply) > limit:
             return self.refused(data, Fault.TOO_LONG)
         return [reply]
@@ -128,6 +135,8 @@ class Session:
     def __init__(self, devices: dict[int | None, Device], framing: ServerFraming) -> None:
         self.devices, self.framing = devices, framing
         self._peers: dict[Peer, Associated] = {}
+        self._in_blocks: dict[Peer, BlockTransfer] = {}
+        """General block transfers whose timer runs."""
         self._events: deque[Close] = deque()
         self._closing = False
 
@@ -154,6 +163,10 @@ class Session:
         for device in self.devices.values():
             device.handle_timeout(now)
         self.framing.handle_timeout(now)
+        for peer, blocks in list(self._in_blocks.items()):
+            for piece in blocks.handle_timeout(now):
+                self.framing.send(peer, piece, now)
+            self._time(peer, blocks)
         self._drain(now)
 
     def next_event(self) -> Close | None:
@@ -166,7 +179,8 @@ class Session:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due, None when nothing is waited for."""
-        due = [self.framing.next_timeout(), *(device.next_timeout() for device in self.devices.values())]
+        blocks = (one.next_timeout() for one in self._in_blocks.values())
+        due = [self.framing.next_timeout(), *blocks, *(device.next_timeout() for device in self.devices.values())]
         return min((moment for moment in due if moment is not None), default=None)
 
     def _drain(self, now: float) -> None:
@@ -181,6 +195,7 @@ class Session:
                 case PeerLost(peer):
                     if (lost := self._peers.pop(peer, None)) is not None:
                         lost.close()
+                        self._in_blocks.pop(peer, None)
         if self.framing.fault is not None and not self._closing:
             self._closing = True
             self._events.append(Close(self.framing.fault))
@@ -194,20 +209,30 @@ class Session:
         try:
             if data[:1] in (b"\x60", b"\x62"):
                 return self._acse(associated, decode_acse(data), device, peer)
-            return associated.receive(data)
+            return associated.receive(data, now)
         except DecodeError:
             return associated.refused(data, Fault.UNKNOWN)
         except RemoteProtocolError:
             return associated.refused(data, Fault.NOT_ALLOWED)
         except DlmsError:
             return associated.refused(data, Fault.OTHER)
+        finally:
+            self._time(peer, associated.blocks)
+
+    def _time(self, peer: Peer, blocks: BlockTransfer) -> None:
+        """Keep the transfers whose timer runs, and no others."""
+        if blocks.next_timeout() is not None:
+            self._in_blocks[peer] = blocks
+        elif self._in_blocks:
+            self._in_blocks.pop(peer, None)
 
     def _associated(self, peer: Peer, device: Device) -> Associated:
         """What is known of a client; nothing is kept of who can have no association."""
         if peer in self._peers:
             return self._peers[peer]
         granted = device.associations.get((peer.client_sap, peer.server_sap))
-        associated = Associated(granted, self.framing.window)
+        wait_s = None if self.framing.reliable else RESPONSE_TIMEOUT_S / (RETRIES + 1)
+        associated = Associated(granted, self.framing.window, wait_s)
         if granted is not None:
             self._peers[peer] = associated
             if granted.pre_established is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -170,13 +171,43 @@ def test_blocks_that_an_earlier_try_began_are_not_gone_on_with() -> None:
     assert ticket.result() == 1
 
 
-def test_general_blocks_are_not_asked_for_again() -> None:
+def test_general_blocks_are_not_asked_for_again_but_acknowledged_again() -> None:
     bench = lossy(IN_BLOCKS)
-    bench.start(get(ENERGY.value))
+    ticket = bench.start(get(ENERGY.value))
     bench.receive(bytes.fromhex("e001 0001 0000 03 c401c1"))
-    sent = len(bench.framing.sent)
+    request, acknowledgement = bench.framing.sent
+    assert bench.connection.next_timeout() == pytest.approx(bench.now + SHARE_S)
+    for _ in range(3):
+        bench.wait(SHARE_S)
+    assert bench.framing.sent == [request, *[acknowledgement] * 4]
+    bench.receive(bytes.fromhex("e081 0002 0000 03 001107"))
+    assert ticket.result() == 7
+    assert bench.framing.sent[-1] == bytes.fromhex("e0bf 0001 0002 00"), "the last block is acknowledged too"
+
+
+def test_a_request_in_general_blocks_that_is_lost_is_sent_again() -> None:
+    bench = lossy(IN_BLOCKS)
+    bench.connection.association.negotiated = dataclasses.replace(bench.connection.negotiated, max_send=40)
+    ticket = bench.start(set_value(OTHER.value, bytes(60)))
     bench.wait(SHARE_S)
-    assert len(bench.framing.sent) == sent
+    assert len(bench.framing.sent) == 1
+    bench.wait(SHARE_S)
+    first, again = bench.framing.sent
+    assert first == again
+    bench.wait(2 * SHARE_S)
+    with pytest.raises(OutcomeUnknown, match="within 5 s"):
+        ticket.result()
+
+
+def test_a_meter_that_takes_no_more_blocks() -> None:
+    bench = lossy(IN_BLOCKS)
+    bench.connection.association.negotiated = dataclasses.replace(bench.connection.negotiated, max_send=40)
+    ticket = bench.start(set_value(OTHER.value, bytes(60)))
+    bench.receive(bytes.fromhex("e080 0001 0001 00"))
+    bench.wait(TIMEOUT_S)
+    assert len(bench.framing.sent) == 1
+    with pytest.raises(OutcomeUnknown, match="takes no more blocks"):
+        ticket.result()
 
 
 def test_what_is_left_of_a_transfer_does_not_hinder_the_next() -> None:

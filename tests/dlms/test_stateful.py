@@ -219,7 +219,10 @@ def check_that_both_ends_agree(play: Play) -> None:
     assert ticket.result() == play.store.values[ENERGY.value]
 
 
-CONFORMANCES = st.sampled_from((EVERYTHING, EVERYTHING | Conformance.GENERAL_BLOCK_TRANSFER))
+C = Conformance
+GENERAL = C.GET | C.SET | C.ACTION | C.MULTIPLE_REFERENCES | C.GENERAL_BLOCK_TRANSFER
+"""What is long can only go in general blocks."""
+CONFORMANCES = st.sampled_from((EVERYTHING, EVERYTHING | C.GENERAL_BLOCK_TRANSFER, GENERAL))
 SCRIPTS = st.lists(st.sampled_from(VERBS), min_size=1, max_size=8)
 
 
@@ -293,12 +296,13 @@ DATAGRAM_FATES = st.one_of(
 )
 
 
-def over_datagrams(fates: Sequence[Fate]) -> Play:
+def over_datagrams(fates: Sequence[Fate], conformance: Conformance = EVERYTHING) -> Play:
     """With this latency no datagram is so late that all invoke-ids have been used meanwhile."""
     return Play(
         WrapperClient(WRITER, SERVER, datagrams=True),
         WrapperServer(datagrams=True),
         fates,
+        conformance,
         latency_s=0.05,
         overtakes=True,
     )
@@ -319,6 +323,35 @@ def test_udp(script: list[str], fates: list[Fate], seed: int) -> None:
     values = Counter(encode(apdu)[3:] for apdu in sent)
     assert set(values.values()) <= {1}, "a request that changes something was sent twice"
     assert set(changing.values()) <= {1}
+
+
+BLOCK_FATES = st.sampled_from((ARRIVES, ARRIVES, Fate(lost=True), Fate(copies=2)))
+
+
+@given(
+    script=SCRIPTS,
+    fates=st.lists(BLOCK_FATES, min_size=20, max_size=80),
+    seed=st.integers(0, 12),
+    of=st.sampled_from((EVERYTHING | C.GENERAL_BLOCK_TRANSFER, GENERAL)),
+)
+def test_udp_in_general_blocks(script: list[str], fates: list[Fate], seed: int, of: Conformance) -> None:
+    """Loss and doubling, but nothing later than the transfer after its own: blocks do not say to which they belong."""
+    play = over_datagrams([ARRIVES] * seed + fates, of)
+    play.perform(script)
+    play.check_reads()
+    play.check_writes(at_most_once=False)
+
+
+def test_udp_recovers_each_lost_block() -> None:
+    """A long write and a long read in general blocks on a line that loses every fourth datagram."""
+    play = over_datagrams(([ARRIVES] * 3 + [Fate(lost=True)]) * 100, GENERAL)
+    assert play.open()
+    for _ in range(5):
+        play.step("set-long")
+        play.step("get-long")
+    outcomes = [done.error for done in play.done]
+    assert outcomes == [None] * 10
+    assert set(play.store.ran.values()) == {1}
 
 
 def test_udp_brings_a_block_of_the_value_before() -> None:

@@ -94,6 +94,29 @@ def test_services_without_confirmation_in_a_confirmed_association() -> None:
     assert writer.get(ENERGY.value) == 9
 
 
+@pytest.mark.parametrize("lost", [None, 0, 3])
+def test_what_is_long_goes_in_blocks_that_nobody_acknowledges(lost: int | None) -> None:
+    """One that loses a block is not carried out; nothing is answered, and the next exchange is as ever."""
+    general = EVERYTHING | Conformance.GENERAL_BLOCK_TRANSFER
+    request = AssociationRequest(Mechanism.LLS, PASSWORDS[WRITER], conformance=general)
+    meter = granting(max_receive=100, conformance=general)
+    writer, medium = client(meter, request, sap=WRITER)
+    send, sent = medium.send, len(medium.sent)
+
+    def losing(data: bytes) -> None:
+        if lost is None or len(medium.sent) != sent + lost:
+            send(data)
+        else:
+            medium.sent.append(b"lost")
+
+    medium.send = losing  # type: ignore[method-assign]
+    writer.set(LONG.value, bytes(500), confirmed=False)
+    assert len(medium.sent) == sent + 6
+    assert not medium.session.data_to_send()
+    assert writer.get(ENERGY.value) == 1234
+    assert meter.store.get(LONG.value) == (bytes(500) if lost is None else bytes(range(256)) * 3)
+
+
 def test_unconfirmed_write_with_short_names() -> None:
     meter = short_name_meter.device()
     reader, medium = client(meter)

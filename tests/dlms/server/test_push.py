@@ -127,6 +127,27 @@ def test_blocks_of_a_push_that_break_the_rules_fail_no_operation() -> None:
     assert not ticket.done
 
 
+@pytest.mark.parametrize("associated", [False, True])
+def test_a_push_in_blocks_that_want_acknowledgement(associated: bool) -> None:
+    """Where an association is open, general blocks must have been agreed on; the exchange under way goes on."""
+    bench = Bench(AssociationRequest(conformance=PUSHES))
+    if associated:
+        bench.open(PUSHES)
+        ticket = bench.start(get(ENERGY.value))
+    bench.framing.sent.clear()
+    data = encode(long_push(60))
+    bench.receive(GeneralBlockTransfer(0x02, 1, 0, data[:30]))
+    assert decode(GeneralBlockTransfer, bench.framing.sent.pop()) == GeneralBlockTransfer(0xBF, 1, 1, b"")
+    bench.receive(GeneralBlockTransfer(0x82, 2, 0, data[30:]))
+    assert bench.events() == [Notification(long_push(60))]
+    assert not associated or not ticket.done
+    bench = Bench().open(C.GET | C.DATA_NOTIFICATION)
+    bench.receive(GeneralBlockTransfer(0x02, 1, 0, data[:30]))
+    (fault,) = bench.events()
+    assert isinstance(fault, Fault)
+    assert "not negotiated" in str(fault.error)
+
+
 @pytest.mark.parametrize("hdlc", [False, True])
 def test_a_push_without_an_association(hdlc: bool) -> None:
     """HDLC carries it in a UI frame with F, for no link orders the turns."""
