@@ -34,8 +34,8 @@ from meters.engine.fleet import Checkpoints, Fleet, ShardResult, Sink
 from meters.engine.incoherent import incoherent
 from meters.engine.phase_power import HalfCycles, PhasePower
 from meters.engine.phasor import aron, block_of, effective_va, symmetrical, unbalance
-from meters.engine.playback import Playback, side_by_side
-from meters.engine.power_quality import CLASS_A, CLASS_S, Refresh, Thresholds, Verdict, en_50160
+from meters.engine.playback import Disturbed, Playback, side_by_side
+from meters.engine.power_quality import CLASS_A, CLASS_S, Refresh, Thresholds
 from meters.engine.pulses import PulseOutput
 from meters.engine.quality import VoltageLimits
 from meters.engine.quantity import Kind, Measurand, Quantity, display_rollover
@@ -44,6 +44,7 @@ from meters.engine.ring import Rows
 from meters.engine.schedule import NEVER, Every, Unit
 from meters.engine.sliding import Sliding
 from meters.engine.tariff import Switch, TariffPlan
+from meters.engine.verdict import Verdict, en_50160
 from meters.engine.waveform import Waveform, coherent
 from meters.engine.wiring import Summation, Wiring
 
@@ -58,6 +59,7 @@ __all__ = [
     "Config",
     "ControlSettings",
     "CountPulses",
+    "Disturbed",
     "Engine",
     "EngineError",
     "EraseLog",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntFlag
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meters.engine.errors import EngineError
+from meters.engine.wiring import Wiring
 
 Floats = NDArray[np.floating]
 
@@ -50,6 +52,26 @@ class Excursions:
             raise EngineError("excursions are arrays of one length")
         if not ((self.end_s >= self.begin_s) & (self.voltage_v >= 0) & (self.voltage_v < MAX_VOLTAGE_V)).all():
             raise EngineError("an excursion ends before it begins, or has no voltage")
+
+    @classmethod
+    def of_events(cls, events: Iterable[tuple[int, int, float, float, float]], wiring: Wiring) -> Excursions:
+        """Out of (meter, phase 1..3, UTC of the begin, duration in s, RMS in V); phase 0 is all of the wiring's.
+
+        EngineError for a phase that the wiring does not have.
+        """
+        rows = [
+            (meter, element, begin_s, begin_s + duration_s, voltage_v)
+            for meter, phase, begin_s, duration_s, voltage_v in events
+            for element in ((wiring.element(phase),) if phase else range(wiring.elements))
+        ]
+        meter, element = (np.array([row[k] for row in rows], np.int64) for k in range(2))
+        return cls(meter, element, *(np.array([row[k] for row in rows], np.float64) for k in range(2, 5)))
+
+    @classmethod
+    def joined(cls, parts: Iterable[Excursions]) -> Excursions:
+        """All of several."""
+        arrays = [[getattr(part, name) for name in cls.__slots__] for part in parts]
+        return cls(*(np.concatenate(column) for column in zip(*arrays, strict=True)))
 
     def part(self, chosen: NDArray[np.bool_]) -> Excursions:
         """Those that are chosen."""

@@ -19,6 +19,7 @@ from meters.engine.phasor import TURN, unbalance
 from meters.engine.power_quality import Thresholds
 from meters.engine.quality import MICRO, Bools, Change
 from meters.engine.quantity import Index, Ints, Measurand
+from meters.engine.verdict import LIMITS, Limit, Of, Verdict
 from meters.engine.wiring import Wiring
 
 FREQUENCY_SHARES = {
@@ -52,8 +53,15 @@ _WHOLE = (
     Measurand.DIPS,
     Measurand.SWELLS,
 )
+_PHASED = (Of.VOLTAGE, Of.THD)
+_WEEKLY = tuple(limit for limit in LIMITS if limit.of in (*_PHASED, Of.FREQUENCY, Of.UNBALANCE))
+"""What a meter can judge by its steps: they show neither flicker nor single harmonics."""
 COUNTED = frozenset((*_WHOLE, *PER_PHASE))
 FREQUENCY_S, MEAN_S, RAPID_S = 10, 600, 1
+WEEK_S, MONDAY_S = 604_800, 345_600
+"""Weeks begin on Monday, 0:00 UTC."""
+_MEANS, _FREQUENCIES = "ten minutes", "ten seconds"
+"""Valid intervals of a week."""
 _MILLI_PER_MICRO = 1000
 
 
@@ -101,13 +109,24 @@ class Counters:
     def __init__(self, limits: Thresholds, wiring: Wiring, meters: int, step_s: int) -> None:
         self.limits, self.wiring, self.step_s = limits, wiring, step_s
         phased = [(one, phase) for one in PER_PHASE for phase in wiring.phases]
-        self.rows = {key: row for row, key in enumerate([*((one, 0) for one in _WHOLE), *phased])}
+        weekly = [(limit, phase) for limit in _WEEKLY for phase in (wiring.phases if limit.of in _PHASED else (0,))]
+        keys: list[tuple[Measurand | Limit | str, int]] = [*((one, 0) for one in _WHOLE), *phased]
+        self.weekly = len(keys)
+        """First row of what is counted anew each week: valid intervals, and those beyond a limit of EN 50160."""
+        keys += [(_MEANS, 0), (_FREQUENCIES, 0), *weekly]
+        self.rows = {key: row for row, key in enumerate(keys)}
+        self._distortions = phased
+        self.week: int | None = None
+        self.whole_from = 0
+        """The first week that is lived through from its begin."""
+        self.last_week: Ints | None = None
         self.values: Ints = np.zeros((len(self.rows), meters), np.int64)
         elements = wiring.elements
         self.frequency = IntervalMeans(FREQUENCY_S, 1, meters, step_s)
         self.squares = IntervalMeans(MEAN_S, elements, meters, step_s)
         self.shares = IntervalMeans(MEAN_S, 1 + 2 * elements, meters, step_s)
         """Unbalance, THD of the voltages, of the currents."""
+        self.marks = IntervalMeans(MEAN_S, 1, meters, step_s)
         self.last_uv: Doubles = np.full((elements, meters), np.nan)
         self.last_marked: Bools = np.zeros(meters, np.bool_)
         self.waiting: list[Counts] = []
@@ -122,10 +141,38 @@ class Counters:
         value: Ints = self.values[self.rows[measurand, phase], at]
         return value
 
-    def add(self, counts: Counts, from_ms: int, to_ms: int) -> None:
-        """Count what is noticed in [from_ms, to_ms)."""
+    def add(self, counts: Counts, start_s: int, from_ms: int, to_ms: int) -> None:
+        """Count what is noticed in [from_ms, to_ms) after `start_s`; a week that ends is put by."""
         due = (counts.noticed_ms >= from_ms) & (counts.noticed_ms < to_ms)
-        np.add.at(self.values, (counts.row[due], counts.meter[due]), 1)
+        week = (start_s + counts.noticed_ms // 1000 - MONDAY_S) // WEEK_S
+        now = (start_s + (to_ms - 1) // 1000 - MONDAY_S) // WEEK_S
+        begun, into_s = divmod(start_s + from_ms // 1000 - MONDAY_S, WEEK_S)
+        if self.week is None:
+            self.whole_from = begun + (into_s > 0)
+        else:
+            begun = self.week
+        for number in range(begun, now + 1):
+            if number > begun:
+                self.last_week = self.values[self.weekly :].copy() if number > self.whole_from else None
+                self.values[self.weekly :] = 0
+            own = due & (week == number)
+            np.add.at(self.values, (counts.row[own], counts.meter[own]), 1)
+        self.week = now
+
+    def verdicts(self, meter: int, *, so_far: bool = False) -> list[Verdict]:
+        """What EN 50160 says of the last whole week, or of this one so far.  EngineError when there is nothing yet."""
+        counted = self.values[self.weekly :] if so_far else self.last_week
+        valid = (
+            {} if counted is None else {one: int(counted[row, meter]) for row, one in enumerate((_MEANS, _FREQUENCIES))}
+        )
+        if counted is None or not all(valid.values()):
+            raise EngineError("a week without a valid value has no verdict" if so_far else "no week is over yet")
+        verdicts = []
+        for limit in _WEEKLY:
+            rows = [row - self.weekly for (key, _), row in self.rows.items() if key is limit]
+            total = valid[_FREQUENCIES if limit.of is Of.FREQUENCY else _MEANS]
+            verdicts.append(Verdict(limit.what, 1 - int(counted[rows, meter].max()) / total, limit.needed))
+        return verdicts
 
     def look(
         self, block: Block, voltage_uv: Doubles, powered: Bools | None, marked: NDArray[np.uint32] | None, start_s: int
@@ -135,19 +182,50 @@ class Counters:
         shape = voltage_uv.shape[1:]
         frequency_uhz = np.rint(np.broadcast_to(np.asarray(block.frequency_hz, np.float64), shape) * MICRO)
         ends_ms, (means,) = self.frequency.window(frequency_uhz.astype(np.int64)[None], powered, start_s)
+        nominal_uhz = self.limits.nominal_hz * MICRO
         for measurand, share in FREQUENCY_SHARES.items():
-            limit_uhz = self.limits.nominal_hz * (1 + share) * MICRO
+            limit_uhz = nominal_uhz * (1 + share)
             self._wait(measurand, 0, ends_ms, means < limit_uhz if share < 0 else means > limit_uhz)
-        squares = np.square(np.rint(voltage_uv / _MILLI_PER_MICRO)).astype(np.int64)
-        ends_ms, means = self.squares.window(squares, powered, start_s)
-        low_mv = self.limits.dip * self.limits.declared_v * MICRO / _MILLI_PER_MICRO
-        self._wait(Measurand.LOW_VOLTAGES, 0, ends_ms, (means < low_mv**2).any(axis=0))
-        ends_ms, means = self.shares.window(self._shares(block, voltage_uv), powered, start_s)
-        self._wait(Measurand.UNBALANCES, 0, ends_ms, means[0] > self.limits.unbalance * MICRO)
-        for row, (measurand, phase) in enumerate(list(self.rows)[len(_WHOLE) :], 1):
-            self._wait(measurand, phase, ends_ms, means[row] > self.limits.thd * MICRO)
+        self._wait(_FREQUENCIES, 0, ends_ms, ~np.isnan(means))
+        self._judge(Of.FREQUENCY, ends_ms, means[None] / nominal_uhz)
+        self._look_at_means(block, voltage_uv, powered, marked, start_s)
         if self.step_s <= RAPID_S:
             self._rapid(voltage_uv, powered, None if marked is None else marked != 0)
+
+    def _look_at_means(
+        self, block: Block, voltage_uv: Doubles, powered: Bools | None, marked: NDArray[np.uint32] | None, start_s: int
+    ) -> None:
+        """Those of ten minutes: the counters take all, the verdict those that are not flagged."""
+        marks = (
+            np.zeros((1, *voltage_uv.shape[1:]), np.int64) if marked is None else (marked != 0).astype(np.int64)[None]
+        )
+        _, (flagged,) = self.marks.window(marks, None, start_s)
+        squares = np.square(np.rint(voltage_uv / _MILLI_PER_MICRO)).astype(np.int64)
+        ends_ms, means = self.squares.window(squares, powered, start_s)
+        voltage = np.sqrt(means) * _MILLI_PER_MICRO / (self.limits.declared_v * MICRO)
+        _, shares = self.shares.window(self._shares(block, voltage_uv), powered, start_s)
+        elements = self.wiring.elements
+        low_mv = self.limits.dip * self.limits.declared_v * MICRO / _MILLI_PER_MICRO
+        self._wait(Measurand.LOW_VOLTAGES, 0, ends_ms, (means < low_mv**2).any(axis=0))
+        self._wait(Measurand.UNBALANCES, 0, ends_ms, shares[0] > self.limits.unbalance * MICRO)
+        for row, (measurand, phase) in enumerate(self._distortions, 1):
+            self._wait(measurand, phase, ends_ms, shares[row] > self.limits.thd * MICRO)
+        valid = (flagged == 0) & ~np.isnan(voltage[0])
+        self._wait(_MEANS, 0, ends_ms, valid)
+        for of, values in (
+            (Of.VOLTAGE, voltage),
+            (Of.UNBALANCE, shares[:1] / MICRO),
+            (Of.THD, shares[1 : 1 + elements] / MICRO),
+        ):
+            self._judge(of, ends_ms, np.where(valid, values, np.nan))
+
+    def _judge(self, of: Of, ends_ms: Ints, values: Doubles) -> None:
+        """Count where values (phase, interval, meter) are beyond the limits of EN 50160."""
+        for limit in _WEEKLY:
+            if limit.of is of:
+                phases = self.wiring.phases if of in _PHASED else (0,)
+                for phase, line in zip(phases, values, strict=True):
+                    self._wait(limit, phase, ends_ms, limit.outside(line))
 
     def counts(self, changes: Iterable[Change]) -> Counts:
         """Everything that the window brings, the events too."""
@@ -169,7 +247,7 @@ class Counters:
             return None, *place
         return self.rows[OF_EVENT[change.kind][0], 0], *place
 
-    def _wait(self, measurand: Measurand, phase: int, ends_ms: Ints, outside: Bools) -> None:
+    def _wait(self, measurand: Measurand | Limit | str, phase: int, ends_ms: Ints, outside: Bools) -> None:
         """Count where (interval, meter) is true, at the end of the interval."""
         if outside.any():
             number, meter = np.nonzero(outside)

@@ -14,6 +14,7 @@ from meters.engine.events import Event, EventKind, Logger
 from meters.engine.quantity import MICRO_EXPONENT, Ints, Quantity, combine
 from meters.engine.ring import Rows
 from meters.engine.tile import Tile
+from meters.engine.verdict import Verdict
 
 TILE = 256
 """Meters that are stepped together at one-second steps; longer steps allow more before a window outgrows the cache."""
@@ -131,6 +132,15 @@ class Engine:
         """
         tile, index = self._current(meter)
         return tile.watch(output, index).take()
+
+    def week(self, meter: int = 0, *, so_far: bool = False) -> list[Verdict]:
+        """What EN 50160 says of the last whole week (Monday to Sunday, UTC), or of this one so far, by what the steps
+        show: neither flicker nor single harmonics.  EngineError without `Config.power_quality` or before a week is over.
+        """
+        tile, index = self._current(meter)
+        if tile.counters is None:
+            raise EngineError("no verdict: these meters do not watch the power quality")
+        return tile.counters.verdicts(index, so_far=so_far)
 
     def events(self, logger: Logger, meter: int = 0) -> list[Event]:
         """The lines of an event logger, oldest first."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from meters.engine.block import ELEMENT_FIELDS, STEP_FIELDS, Block, Excursions
+from meters.engine.block import ELEMENT_FIELDS, STEP_FIELDS, Block, Excursions, Source
 from meters.engine.errors import EngineError
 
 
@@ -45,6 +45,22 @@ class Playback:
         return replace(cut, excursions=cut.excursions.of(meters, start_s, stop_s))
 
 
+@dataclass(frozen=True, slots=True)
+class Disturbed:
+    """A source with a stream of events laid over it, whose meters count within the fleet.
+
+    The powers stay those of the source: what an event takes away is for whoever knows the load to say.
+    """
+
+    source: Source
+    excursions: Excursions
+
+    def block(self, start_s: int, stop_s: int, step_s: int, meters: range) -> Block:
+        """See `engine.Source`."""
+        block, own = self.source.block(start_s, stop_s, step_s, meters), self.excursions.of(meters, start_s, stop_s)
+        return replace(block, excursions=own if block.excursions is None else Excursions.joined((block.excursions, own)))
+
+
 def side_by_side(blocks: Sequence[Block]) -> Block:
     """One block of the meters of all blocks, in order.  EngineError when their elements, steps or fields differ."""
     names = (*ELEMENT_FIELDS, *STEP_FIELDS)
@@ -63,9 +79,5 @@ def side_by_side(blocks: Sequence[Block]) -> Block:
         for one, offset in zip(blocks, offsets.tolist(), strict=True)
         if one.excursions is not None
     ]
-    excursions = None
-    if moved:
-        excursions = Excursions(
-            *(np.concatenate([getattr(one, name) for one in moved]) for name in Excursions.__slots__)
-        )
+    excursions = Excursions.joined(moved) if moved else None
     return Block(**fields, frequency_hz=np.concatenate(frequency_hz, axis=-1), excursions=excursions)

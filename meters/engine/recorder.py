@@ -19,11 +19,12 @@ from meters.engine.flicker import LAMP_230_V, PST_S, RATE_HZ, SETTLE_S, Lamp, in
 from meters.engine.incoherent import incoherent
 from meters.engine.phase_power import LARGEST_THD, PhasePower
 from meters.engine.phasor import share
-from meters.engine.power_quality import CLASS_A, Thresholds, Verdict, en_50160, frequency_10_s
+from meters.engine.power_quality import CLASS_A, Thresholds, frequency_10_s
 from meters.engine.quality import MICRO, Bools, Change, Supervision
 from meters.engine.quantity import Ints
 from meters.engine.rapid import RapidChange, rapid_changes
 from meters.engine.timeline import timelines
+from meters.engine.verdict import Verdict, en_50160
 from meters.engine.waveform import Waveform
 
 TEN_MINUTES_S, TWO_HOURS_S, FREQUENCY_S = 600, 7200, 10

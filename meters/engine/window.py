@@ -226,7 +226,7 @@ class Window:
             powered_s = self.supply[first:last].sum(axis=0) * step_s
         state.powered_s += powered_s
         if self.counts is not None and state.counters is not None:
-            state.counters.add(self.counts, first * step_s * 1000, last * step_s * 1000)
+            state.counters.add(self.counts, self.start_s, first * step_s * 1000, last * step_s * 1000)
         voltage_uvs = self.voltage_uv[:, first:last].sum(axis=1).astype(np.int64) * step_s
         current_uas = self.current_ua[:, first:last].sum(axis=1).astype(np.int64) * step_s
         for log in state.logs.values():

@@ -15,12 +15,16 @@ from meters.engine import (
     Config,
     Engine,
     EngineError,
+    Every,
     Kind,
+    LogName,
+    LogSpec,
     Measurand,
     Playback,
     Quantity,
     Thresholds,
     Wiring,
+    en_50160,
 )
 from meters.engine.counters import FREQUENCY_SHARES
 from meters.engine.phasor import TURN, unbalance
@@ -146,10 +150,63 @@ def test_ten_minute_means_of_voltage_unbalance_and_distortion():
     assert [count(engine, Measurand.UNBALANCES, meter=meter) for meter in (0, 1)] == [0, 2]
 
 
+def in_events(voltage_v: np.ndarray) -> np.ndarray:
+    """Which steps of (phase, step) lie in a dip or a swell, step by step."""
+    marks, dip, swell = [], False, False
+    for step in voltage_v.T:
+        dip = step.min() < 207.0 or (dip and step.min() < 211.6)
+        swell = step.max() > 253.0 or (swell and step.max() > 248.4)
+        marks.append(dip or swell)
+    return np.array(marks)
+
+
+MONDAY_S = 1_767_571_200
+LOGS = {LogName.LOAD_PROFILE: LogSpec((Quantity(Measurand.ACTIVE_IMPORT, Kind.ENERGY),), Every(3600), 10)}
+WEEK = 1008
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_week_of_a_living_meter_is_judged_as_its_values_are(seed):
+    """Ten-minute steps from Sunday on: what `Engine.week` says equals EN 50160 of the arrays of the whole week."""
+    rng, early = np.random.default_rng(seed), 144
+    steps = early + WEEK + 30
+    voltage_v = rng.normal(222, 9, (3, steps, 2))
+    voltage_v[0, early + 10, 0], voltage_v[2, early + 11, 1] = 250.0, 260.0
+    thd, share = rng.uniform(0, 0.083, voltage_v.shape), rng.uniform(0, 0.021, voltage_v.shape[1:])
+    frequency_hz = rng.normal(50, 0.25, share.shape)
+    whole = block(voltage_v, frequency_hz=frequency_hz, unbalance=share, voltage_thd=thd)
+    start_s = MONDAY_S - early * 600
+    config = Config(step_s=600, power_quality=Thresholds(), logs=LOGS)
+    engine = Engine(config, Playback(whole, start_s, 600), start_s, 2)
+    engine.advance(MONDAY_S + WEEK * 600 - 600)
+    with pytest.raises(EngineError, match="no week is over"):
+        engine.week()
+    engine.advance(MONDAY_S + WEEK * 600 + 18_000)
+    for meter in range(2):
+        for so_far, part in ((False, slice(early, early + WEEK)), (True, slice(early + WEEK, None))):
+            volts = np.rint(voltage_v[:, part, meter] * 1000) / 1000
+            flagged = in_events(voltage_v[:, :, meter])[part]
+            expected = en_50160(
+                volts,
+                frequency_hz[part, meter],
+                unbalance=share[part, meter],
+                thd=thd[:, part, meter],
+                flagged=flagged,
+            )
+            found = engine.week(meter, so_far=so_far)
+            assert [(one.what, one.needed) for one in found] == [(one.what, one.needed) for one in expected]
+            assert [one.share for one in found] == pytest.approx([one.share for one in expected])
+            assert any(not one.passed for one in found)
+
+
 def test_what_is_not_counted_says_so():
     plain = Engine(Config(), Constant(), START_S)
     with pytest.raises(EngineError, match="do not watch the power quality"):
         count(plain, Measurand.DIPS)
+    with pytest.raises(EngineError, match="do not watch the power quality"):
+        plain.week()
+    with pytest.raises(EngineError, match="without a valid value"):
+        Engine(WATCHED, Constant(), START_S).week(so_far=True)
     with pytest.raises(EngineError, match="not a counter"):
         count(plain, Measurand.VOLTAGE)
     watched = Engine(

@@ -13,10 +13,10 @@ from meters.engine.power_quality import (
     Detector,
     Thresholds,
     aggregate_over,
-    en_50160,
     flagged_over,
     frequency_10_s,
 )
+from meters.engine.verdict import en_50160
 from meters.scenario import Constant, Fault, FaultKind, Faults
 from tests.meters.engine.reference import START_S
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from meters.engine import (
     Block,
     Config,
+    Disturbed,
     Engine,
     EngineError,
     EventKind,
@@ -23,8 +24,10 @@ from meters.engine import (
     Quantity,
     Thresholds,
     VoltageLimits,
+    Wiring,
 )
 from meters.engine.power_quality import KINDS
+from meters.scenario import Household
 from tests.meters.engine.reference import START_S
 from tests.meters.engine.test_power_quality import loop as incidents
 from tests.meters.engine.test_quality import conditions
@@ -154,6 +157,30 @@ def test_phasors_of_a_quarter_hour_show_a_dip_of_100_ms():
     flagged = [engine.profile.rows(meter, 0, 8).flags.tolist() for meter in range(2)]
     assert flagged == [[0, 0, 0, 0, Flag.FLAGGED, 0, 0, 0], [0, Flag.FLAGGED, Flag.FLAGGED, 0, 0, 0, 0, 0]]
     assert engine.tiles[0].energy.total[0, 0].tolist() == [6000 * 10**6] * 2
+
+
+def test_a_stream_of_events_lies_over_any_source_however_the_fleet_is_cut():
+    """Phase 0 is all phases; meters count within the fleet, here cut into tiles of three and taken from number 4 on."""
+    stream = Excursions.of_events(
+        [(5, 2, START_S + 30.25, 0.1, 140.0), (8, 0, START_S + 40.0, 0.5, 3.0), (9, 1, START_S + 50, 1.0, 280.0)],
+        Wiring.THREE_PHASE,
+    )
+    source = Disturbed(Disturbed(Household(drops_per_day=0.0), stream), stream.part(stream.meter < 0))
+    config = Config(power_quality=Thresholds())
+    whole = Engine(config, source, START_S, 10)
+    tail = Engine(config, source, START_S, 6, first=4, tile=3)
+    for engine in (whole, tail):
+        engine.advance(START_S + 60)
+    found = {meter: [e.kind for e in whole.events(Logger.VOLTAGE, meter)] for meter in range(10)}
+    assert {meter: kinds for meter, kinds in found.items() if kinds} == {
+        5: [EventKind.DIP],
+        8: [EventKind.DIP, EventKind.INTERRUPTION],
+        9: [EventKind.SWELL],
+    }
+    for meter in range(4, 10):
+        assert tail.events(Logger.VOLTAGE, meter - 4) == whole.events(Logger.VOLTAGE, meter)
+    with pytest.raises(EngineError, match="no phase 2"):
+        Excursions.of_events([(0, 2, 0.0, 1.0, 10.0)], Wiring.ARON)
 
 
 def test_a_lost_supply_is_one_when_all_steps_are_dark():
