@@ -9,8 +9,9 @@ import numpy as np
 
 from meters import plots
 from meters.engine import Config, Engine, Every, Kind, LogName, LogSpec, Measurand, Quantity, Rows, Thresholds
-from meters.engine.accuracy import AccuracyClass, ErrorModel
+from meters.engine.accuracy import AccuracyClass
 from meters.engine.power_quality import KINDS, Detector
+from meters.engine.tolerance import Tolerance
 from meters.scenario import Household
 
 START_S, STOP_S = 1_782_864_000, 1_783_123_200
@@ -43,13 +44,13 @@ def main(folder: Path) -> None:
     """Draw and save."""
     rows, turn = household(), np.exp(-2j * np.pi * np.arange(3) / 3)
     current = np.array([12.0, 7.5, 9.0]) * turn * np.exp(-1j * np.radians([25, -10, 60]))
-    errors = ErrorModel.draw(AccuracyClass.B, 20, np.random.default_rng(2), reference_va=1150)
+    class_b = Config(errors=Tolerance(AccuracyClass.B, seed=2))
     figures = {
         "phasors": plots.phasor_diagram(np.array([231.0, 228.5, 233.2]) * turn, current),
         "profile": plots.load_profile(rows.time_s, rows.columns[0], compared={"export": rows.columns[1]}),
         "duration": plots.load_duration(rows.columns[0]),
         "incidents": plots.voltage_incidents(incidents(Thresholds()), Thresholds()),
-        "accuracy": plots.accuracy_curve(errors, AccuracyClass.B, reference_a=5.0),
+        "accuracy": plots.accuracy_curve(class_b, AccuracyClass.B, meters=20),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():

@@ -23,7 +23,8 @@ from dlms.errors import LocalProtocolError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from meters.engine.accuracy import AccuracyClass, ErrorModel
+    from meters.engine import Config
+    from meters.engine.accuracy import AccuracyClass
     from meters.engine.power_quality import Thresholds
 
 PHASE_COLOURS = ("#8c510a", "#1a1a1a", "#7f8c9b")
@@ -85,19 +86,23 @@ def incident_points(
 
 
 def error_points(
-    errors: ErrorModel, accuracy: AccuracyClass, *, factor: float = 1.0, maximum_share: float = 17.0, points: int = 60
+    config: Config, accuracy: AccuracyClass, *, meters: int = 1, factor: float = 1.0, points: int = 60
 ) -> tuple[list[float], list[list[float]]]:
-    """Balanced load from the lowest current with a limit to the largest, at even steps of its logarithm.
+    """What the type-test bench finds at balanced load from the lowest current with a limit to Imax, evenly by logarithm.
 
-    Gives the currents as shares of the reference and for each the errors of all meters in per cent.  Raises ValueError
-    when the class has no limit at that factor.
+    Gives the currents in amperes and for each the errors of all meters in per cent.  Raises ValueError when the class has
+    no limit at that factor.
     """
-    from meters.engine.accuracy import LoadPoint, bench_errors
+    from meters.engine.accuracy import REACTIVE_CLASSES, LoadPoint
+    from meters.engine.type_test import errors_at, ratings_of
 
-    lowest = limit_lines(accuracy, factor=factor, maximum_share=maximum_share)[0][0]
-    ratio = maximum_share / lowest
+    ratings = ratings_of(config)
+    lowest = limit_lines(accuracy, factor=factor, maximum_share=ratings.maximum_share)[0][0]
+    ratio = ratings.maximum_share / lowest
     shares = [lowest * ratio ** (number / (points - 1)) for number in range(points)]
-    return shares, [bench_errors(errors, accuracy, LoadPoint(share, factor)).tolist() for share in shares]
+    at = [LoadPoint(share, factor) for share in shares]
+    errors = errors_at(config, meters, at, reactive=accuracy in REACTIVE_CLASSES)
+    return [share * ratings.reference_a for share in shares], errors.tolist()
 
 
 def limit_lines(
@@ -230,28 +235,27 @@ def voltage_incidents(points: Iterable[IncidentPoint], thresholds: Thresholds, *
 
 
 def accuracy_curve(
-    errors: ErrorModel,
-    accuracy: AccuracyClass,
-    *,
-    reference_a: float,
-    factor: float = 1.0,
-    maximum_share: float = 17.0,
-    axes: Any = None,
+    config: Config, accuracy: AccuracyClass, *, meters: int = 1, factor: float = 1.0, axes: Any = None
 ) -> Figure:
-    """Error of every meter over the current (balanced load) between the limits of the class.  Errors as `limit_lines`."""
-    shares, rows = error_points(errors, accuracy, factor=factor, maximum_share=maximum_share)
-    amperes = [share * reference_a for share in shares]
+    """Errors of meters of a configuration over the current, as `error_points`, between the limits of the class."""
+    from meters.engine.type_test import ratings_of
+
+    ratings = ratings_of(config)
+    amperes, rows = error_points(config, accuracy, meters=meters, factor=factor)
     figure, where = _axes(axes)
     for number, meter in enumerate(zip(*rows, strict=True)):
-        many = f"{len(rows[0])} meters" if len(rows[0]) > 1 else "one meter"
+        many = f"{meters} meters" if meters > 1 else "one meter"
         where.plot(amperes, meter, color=BLUE, linewidth=0.8, alpha=0.55, label=None if number else many)
-    for first, last, percent in limit_lines(accuracy, factor=factor, maximum_share=maximum_share):
-        for sign in (1, -1):
-            where.plot([first * reference_a, last * reference_a], [sign * percent] * 2, color=RED, linewidth=2)
-    where.plot([], [], color=RED, linewidth=2, label=f"limits of {accuracy.value}")
+    lines = limit_lines(accuracy, factor=factor, maximum_share=ratings.maximum_share)
+    corners = [end * ratings.reference_a for first, last, _ in lines for end in (first, last)]
+    limits = [percent for *_, percent in lines for _ in range(2)]
+    for sign in (1, -1):
+        label = f"limits of {accuracy.value}" if sign > 0 else None
+        where.plot(corners, [sign * percent for percent in limits], color=RED, linewidth=1.8, label=label)
     where.axhline(0, color="0.35", linewidth=0.8)
     _log_axis(where)
-    _finish(where, f"Accuracy at factor {factor:g}", "Current (A)", "Error (% of the true value)")
+    kind = "sin" if "62053-23" in accuracy.value else "cos"
+    _finish(where, f"Accuracy at {kind} φ = {factor:g}", "Current (A)", "Error (% of the true value)")
     _legend_above(where)
     return figure
 

@@ -13,35 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meters.engine.block import Block, Floats, Input, Source
+from meters.engine.chance import Words, keys, uniform
 from meters.engine.errors import EngineError
 from meters.engine.quantity import Ints
 from meters.engine.wiring import Wiring
 
-Words = NDArray[np.uint64]
 Doubles = NDArray[np.float64]
 
 DAY_S = 86_400
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-
-
-def scramble(word: Words) -> Words:
-    """The output function of SplitMix64 (Steele, Lea, Flood 2014): a bijection that looks random."""
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return word ^ (word >> np.uint64(31))
-
-
-def keys(seed: int, meters: range, stream: int) -> Words:
-    """One independent key a meter, (meter); `stream` tells the uses apart."""
-    number = np.arange(meters.start, meters.stop, meters.step).astype(np.uint64)
-    base = scramble(np.array([(seed * 1009 + stream + 1) & 0xFFFF_FFFF_FFFF_FFFF], np.uint64) * _GOLDEN)
-    return scramble(base + number * _GOLDEN)
-
-
-def uniform(key: Words, counter: Ints) -> Doubles:
-    """Numbers in [0, 1): element `counter` of the sequence of each key; shape (counter, key)."""
-    word = scramble(key[None, :] + counter.astype(np.uint64)[:, None] * _GOLDEN)
-    return (word >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def smooth(key: Words, time_s: Ints, knot_s: int) -> Doubles:

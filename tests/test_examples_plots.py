@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meters import plots
-from meters.engine.accuracy import AccuracyClass, ErrorModel
+from meters.engine import Config
+from meters.engine.accuracy import AccuracyClass
+from meters.engine.tolerance import Tolerance
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "plots.py"
 needs_matplotlib = pytest.mark.skipif(
@@ -101,15 +103,15 @@ def test_incidents_last_half_cycles() -> None:
 
 
 def test_errors_lie_within_the_limits_that_are_drawn() -> None:
-    errors = ErrorModel.draw(AccuracyClass.B, 50, np.random.default_rng(1), reference_va=1150)
-    shares, rows = plots.error_points(errors, AccuracyClass.B, maximum_share=17.0)
+    config = Config(errors=Tolerance(AccuracyClass.B))
+    amperes, rows = plots.error_points(config, AccuracyClass.B, meters=50)
     lines = plots.limit_lines(AccuracyClass.B, maximum_share=17.0)
     assert lines == [(0.05, 0.1, 1.5), (0.1, 17.0, 1.0)]
-    assert (len(rows[0]), shares[0]) == (50, 0.05)
-    assert shares[-1] == pytest.approx(17.0)
-    for share, row in zip(shares, rows, strict=True):
-        limit = next(percent for first, last, percent in reversed(lines) if first <= share)
-        assert max(map(abs, row)) <= limit
+    assert (len(rows[0]), amperes[0]) == (50, 0.25)
+    assert amperes[-1] == pytest.approx(85.0)
+    for current_a, row in zip(amperes, rows, strict=True):
+        limit = next(percent for first, last, percent in reversed(lines) if first * 5 <= current_a)
+        assert 0 < max(map(abs, row)) <= limit
     with pytest.raises(ValueError, match="sets no limit"):
         plots.limit_lines(AccuracyClass.B, factor=0.3)
 

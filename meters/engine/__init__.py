@@ -44,6 +44,7 @@ from meters.engine.ring import Rows
 from meters.engine.schedule import NEVER, Every, Unit
 from meters.engine.sliding import Sliding
 from meters.engine.tariff import Switch, TariffPlan
+from meters.engine.tolerance import ErrorModel, Errors, Ratings, Tolerance
 from meters.engine.verdict import Verdict, en_50160
 from meters.engine.waveform import Waveform, coherent
 from meters.engine.wiring import Summation, Wiring
@@ -63,6 +64,8 @@ __all__ = [
     "Engine",
     "EngineError",
     "EraseLog",
+    "ErrorModel",
+    "Errors",
     "Event",
     "EventKind",
     "Every",
@@ -87,6 +90,7 @@ __all__ = [
     "PowerFail",
     "PulseOutput",
     "Quantity",
+    "Ratings",
     "Recorder",
     "Refresh",
     "ResetTrip",
@@ -104,6 +108,7 @@ __all__ = [
     "Summation",
     "Switch",
     "TariffPlan",
+    "Tolerance",
     "Thresholds",
     "TopUp",
     "Unit",

@@ -15,7 +15,8 @@ from meters.engine.wiring import Wiring
 
 Floats = NDArray[np.floating]
 
-
+REFERENCE_C = 23.0
+"""Temperature at which a meter's intrinsic errors are stated."""
 MAX_VOLTAGE_V = 1e6
 ELEMENT_FIELDS = ("active_w", "reactive_var", "voltage_v", "current_a", "voltage_thd", "current_thd")
 """The arrays of a block that are (phase element, time, meter)."""
@@ -88,11 +89,12 @@ class Excursions:
 class Block:
     """Consecutive steps of some meters; every array is (phase element, time, meter).
 
-    A step's values hold for the whole step: power as its mean, voltage and current as its RMS.  `frequency_hz` is
-    (time, meter) or anything that broadcasts to it; `inputs` holds `Input` bits as (time, meter), None means all zero.
-    `excursions` are all that overlap the block's time.  For the counters of voltage quality: `unbalance` (u2, time,
-    meter; None: that of the RMS values at the nominal angles), `voltage_thd` and `current_thd` (None: sinusoidal), as
-    shares.  EngineError when the shapes differ.  float32 is welcome: everything is integrated in float64 and int64.
+    A step's values hold for the whole step: power as its mean, voltage and current as its RMS.  `frequency_hz` and
+    `temperature_c`, of the meter, are (time, meter) or anything that broadcasts to it; `inputs` holds `Input` bits as
+    (time, meter), None means all zero.  `excursions` are all that overlap the block's time.  For the counters of
+    voltage quality: `unbalance` (u2, time, meter; None: that of the RMS values at the nominal angles), `voltage_thd` and
+    `current_thd` (None: sinusoidal), as shares.  EngineError when the shapes differ.  float32 is welcome: everything is
+    integrated in float64 and int64.
     """
 
     active_w: Floats
@@ -105,6 +107,7 @@ class Block:
     unbalance: Floats | None = None
     voltage_thd: Floats | None = None
     current_thd: Floats | None = None
+    temperature_c: Floats | float = REFERENCE_C
 
     def __post_init__(self) -> None:
         shape = self.active_w.shape
@@ -122,7 +125,9 @@ class Block:
         fields: dict[str, Any] = {name: getattr(self, name) for name in (*ELEMENT_FIELDS, *STEP_FIELDS)}
         cut = {name: value[..., steps, meters] for name, value in fields.items() if value is not None}
         shape = self.active_w.shape[1:]
-        return replace(self, **cut, frequency_hz=np.broadcast_to(np.asarray(self.frequency_hz), shape)[steps, meters])
+        spread = (np.broadcast_to(np.asarray(values), shape) for values in (self.frequency_hz, self.temperature_c))
+        frequency_hz, temperature_c = (values[steps, meters] for values in spread)
+        return replace(self, **cut, frequency_hz=frequency_hz, temperature_c=temperature_c)
 
     @classmethod
     def from_power(

@@ -19,6 +19,7 @@ from meters.engine.quantity import Kind, Measurand, Quantity, display_rollover
 from meters.engine.schedule import NEVER, Every, Unit
 from meters.engine.sliding import Sliding
 from meters.engine.tariff import TariffPlan
+from meters.engine.tolerance import Errors
 from meters.engine.wiring import Summation, Wiring, checked_summation
 
 _ENERGIES = (
@@ -115,6 +116,8 @@ class Config:
     """Sliding demand beside that of the load profile's period."""
     outputs: Mapping[str, PulseOutput] = field(default_factory=dict)
     """LED and S0 outputs by name; each must be able to follow the largest load."""
+    errors: Errors | None = None
+    """How wrong the meters are; None: ideal."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.step_s <= 3600:

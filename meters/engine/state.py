@@ -30,6 +30,7 @@ class State:
         self.config, self.source, self.numbers, self.now_s = config, source, numbers, start_s
         meters, elements = len(numbers), config.wiring.elements
         self.all = np.arange(meters)
+        self.errors = None if config.errors is None else config.errors.of(config.wiring, numbers)
         self.clock_offset_s: Ints = np.zeros(meters, np.int64)
         self.tariff: Ints = np.full(meters, config.tariff, np.int64)
         self.tariff_due_s: Ints = np.full(meters, NEVER_S, np.int64)

@@ -67,6 +67,9 @@ class Window:
         if block.active_w.shape != expected:
             raise EngineError(f"the source gave {block.active_w.shape} from {state.now_s} on, expected {expected}")
         check_block(block)
+        if state.errors is not None:
+            block = state.errors.measured(block)
+            check_block(block)
         self.breakers: list[tuple[int, BreakerState]] = []
         """What the breakers of the meters do at the end of the window."""
         if state.control is None:
