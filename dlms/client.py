@@ -58,6 +58,8 @@ class Client:
         """What arrived and could not be used."""
         self.progress: Callable[[int], object] | None = None
         """Called with the number of octets whenever some arrive."""
+        self.high_priority = True
+        """Whether what is asked from now on has high priority with the meter, where it knows priorities."""
         self._medium = medium
         self._names: Referencing = referencing(connection.negotiated)
         self._deadline = None if deadline_s is None else time.monotonic() + deadline_s
@@ -76,8 +78,18 @@ class Client:
         return self._run(self._names.get(ref, access))  # type: ignore[no-any-return]
 
     def get_many(self, refs: Sequence[AttributeRef[Any]]) -> list[Any]:
-        """Read several attributes: an AccessError stands in the place of each that the meter refuses."""
-        return self._run(self._names.get_many(refs))
+        """Read several attributes: an AccessError stands in the place of each that the meter refuses.
+
+        They are asked for in lists where that was negotiated; with `parallel`, several requests are under way at once.
+        """
+        if self.connection.parallel == 1:
+            return self._run(self._names.get_many(refs))
+        tickets = [self._start(self._names.get_many(part)) for part in self._names.parts(refs)]
+        try:
+            return [value for ticket in tickets for value in self._wait(ticket)]
+        finally:
+            for ticket in tickets:  # what one failure leaves
+                self.connection.abandon(ticket, time.monotonic())
 
     def read(self, register: Register | ExtendedRegister, *, raw: int | None = None) -> Reading:
         """Read a register as value, scaler and unit; scaler and unit are read once and kept.
@@ -187,7 +199,10 @@ class Client:
         return self
 
     def _run(self, operation: Operation[T]) -> T:
-        return self._wait(self.connection.start(operation, time.monotonic()))
+        return self._wait(self._start(operation))
+
+    def _start(self, operation: Operation[T]) -> Ticket[T]:
+        return self.connection.start(operation, time.monotonic(), high_priority=self.high_priority)
 
     def _wait(self, ticket: Ticket[T], until: float | None = None) -> T:
         try:
@@ -328,6 +343,7 @@ def connect(
     user: int | None = None,
     confirmed: bool = True,
     pre_established: Negotiated | None = None,
+    parallel: int = 1,
 ) -> Client:
     """Dial an endpoint and open an association.  `auth` defaults to LLS with a password, to none without.
 
@@ -335,7 +351,8 @@ def connect(
     `context` says how objects are named, by logical or short names; the verbs are the same with both.  `conformance`
     (without it, all that this client does) and `max_receive` (octets of one APDU) are what is proposed to the meter.
     `user` tells the meter who uses the client.  In an association that is not `confirmed` nothing is answered, and only
-    `set` and `call` without confirmation are possible; one that is `pre_established` is not asked for.
+    `set` and `call` without confirmation are possible; one that is `pre_established` is not asked for.  `parallel` is how
+    many reads of `get_many` may be under way at once, over the wrapper and with logical names.
     Raises LinkError, AssociationRefused, RemoteProtocolError or LocalProtocolError.
     """
     try:
@@ -350,6 +367,12 @@ def connect(
     options = {"physical": physical, "retries": retries} if over_hdlc else {}
     framing = client_framing(url, client, server, **options)
     connection = Connection(
-        framing, request, quirks=quirks, timeout_s=timeout_s, retries=retries, trace=trace.hiding(secret)
+        framing,
+        request,
+        quirks=quirks,
+        timeout_s=timeout_s,
+        retries=retries,
+        parallel=parallel,
+        trace=trace.hiding(secret),
     )
     return Client(connection, dial(url), deadline_s=deadline_s).open()

@@ -10,10 +10,15 @@ An exchange has its budget of time from the request on, and again from each segm
 below may lose APDUs, what only reads is asked again within that budget, each try with its share and an invoke-id of its
 own; SET, ACTION and the requests that go on with a long answer never are, nor what has no invoke-id, but for the AARQ.
 
-One confirmed operation runs at a time, first come first served.  A reply is matched by its invoke-id; a late or foreign
-one is dropped and counted.  A timeout is thrown *into* the operation.  An abandoned operation is closed, but its exchange
-keeps the line until its reply or its deadline, so that the next operation never reads its answer.  Short names know no
-invoke-ids: there a request that is not answered in time ends the connection, for a late reply could pass for the next.
+One confirmed operation runs at a time, high priority first, then first come first served.  A reply is matched by its
+invoke-id; a late or foreign one is dropped and counted.  A timeout is thrown *into* the operation.  An abandoned operation
+is closed, but its exchange keeps the line until its reply or its deadline, so that the next operation never reads its
+answer.  Short names know no invoke-ids: there a request that is not answered in time ends the connection, for a late reply
+could pass for the next.
+
+With `parallel`, where the layer below lets both ends speak at any time, that many reads may be under way at once; what
+changes something, or goes on with a transfer in blocks, still has the line to itself.  An answer that begins a transfer, or
+a refusal that names no request, may be spoilt by the requests beside it: that read is asked again, alone.
 """
 
 from __future__ import annotations
@@ -36,10 +41,11 @@ from dlms.errors import (
     OutcomeUnknown,
     RemoteProtocolError,
 )
-from dlms.exchange import CONTINUATIONS, LONG_INVOKE_ID, Exchange, repeatable
+from dlms.exchange import Exchange, goes_alone, repeatable, unfinished
 from dlms.exchange import Ticket as Ticket
 from dlms.framing import Connected, Disconnected, Framing, Received
 from dlms.general_block import BlockStream, BlockTransfer, unacknowledged, unconfirmed
+from dlms.invoke_ids import CONTINUATIONS, InvokeIds
 from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.operations import Operation, Request
 from dlms.operations.associate import AssociationRequest, associate, assumed, negotiate, release
@@ -48,12 +54,6 @@ from dlms.trace import NO_TRACE, Trace
 
 T = TypeVar("T")
 
-CONFIRMED = 0x40
-HIGH_PRIORITY = 0x80
-INVOKE_IDS = 15
-RESERVED = 7
-"""Invoke-ids whose answer never came, the newest ones: they are not used again, for it may still come."""
-LONG_CONFIRMED, LONG_HIGH_PRIORITY = 1 << 30, 1 << 31
 CONFIRMED_NOTIFICATION = 1 << 30
 NOTIFICATION_TAGS = tuple(of.prefix for of, kind in KINDS.items() if kind is Kind.NOTIFICATION)
 
@@ -93,7 +93,8 @@ class Connection:
     """Runs operations over one association.
 
     `framing` carries the APDUs; `request` says what association to ask for; `quirks` are those of the meter; `retries` is
-    how often a read is asked again where the layer below may lose it.
+    how often a read is asked again where the layer below may lose it; `parallel` is how many reads may wait for their
+    answers at once.  Raises LocalProtocolError for more of them than the layer below carries.
     """
 
     def __init__(
@@ -104,8 +105,11 @@ class Connection:
         quirks: frozenset[Quirk] = frozenset(),
         timeout_s: float = RESPONSE_TIMEOUT_S,
         retries: int = RETRIES,
+        parallel: int = 1,
         trace: Trace = NO_TRACE,
     ) -> None:
+        if not 1 <= parallel <= framing.max_parallel:
+            raise LocalProtocolError(f"{parallel} requests at once: 1 to {framing.max_parallel} are possible here")
         self.framing, self.request, self.quirks, self.timeout_s = framing, request, quirks, timeout_s
         self._retries = 0 if framing.reliable else retries
         self.association = Association(Role.CLIENT)
@@ -115,12 +119,12 @@ class Connection:
         """Why the line is down, None while it is not."""
         self._trace = trace
         self._waiting: deque[Ticket[Any]] = deque()
-        self._exchange: Exchange | None = None
+        self._held: deque[tuple[Ticket[Any], Request]] = deque()
+        """Requests that wait until they have the line to themselves."""
+        self._under_way: list[Exchange] = []
         self._events: deque[Event] = deque()
         self._connecting = self._up = False
-        self._invoke_id = 0
-        self._long_invoke_id = 0
-        self._reserved: deque[int | None] = deque(maxlen=RESERVED)
+        self._parallel, self._ids = parallel, InvokeIds()
         self._blocks = BlockTransfer(framing.window, retries=retries)
         self._pushed = BlockStream()
 
@@ -130,6 +134,13 @@ class Connection:
     def negotiated(self) -> Negotiated:
         """What the two ends agreed on; empty before the association is open."""
         return self.association.negotiated
+
+    @property
+    def parallel(self) -> int:
+        """How many reads may be under way at once; 1 where answers or their blocks do not name their request."""
+        agreed = self.negotiated
+        nameless = agreed.context.short_names or Conformance.GENERAL_BLOCK_TRANSFER in agreed.conformance
+        return 1 if nameless else self._parallel
 
     def open(self, now: float, timeout_s: float | None = None) -> Ticket[Negotiated]:
         """Bring up the layer below and open the association."""
@@ -154,13 +165,19 @@ class Connection:
             self.framing.disconnect(now)
             self._drain_framing(now)
 
-    def start(self, operation: Operation[T], now: float, timeout_s: float | None = None) -> Ticket[T]:
-        """Queue an operation.  `timeout_s` is the budget of each of its exchanges, link repetitions included."""
-        ticket = Ticket(operation, timeout_s or self.timeout_s)
+    def start(
+        self, operation: Operation[T], now: float, timeout_s: float | None = None, *, high_priority: bool = True
+    ) -> Ticket[T]:
+        """Queue an operation.  `timeout_s` is the budget of each of its exchanges, link repetitions included.
+
+        One of high priority begins before those that are not, and says so to the meter where that was negotiated.
+        """
+        ticket = Ticket(operation, timeout_s or self.timeout_s, high_priority=high_priority)
         if self.closed is not None:
             self._finish(ticket, None, LinkError(self.closed))
         else:
-            self._waiting.append(ticket)
+            before = sum(other.high_priority for other in self._waiting) if high_priority else len(self._waiting)
+            self._waiting.insert(before, ticket)
             self._proceed(now)
         return ticket
 
@@ -172,6 +189,7 @@ class Connection:
         ticket.operation.close()
         if ticket in self._waiting:
             self._waiting.remove(ticket)
+        self._held = deque(one for one in self._held if one[0] is not ticket)
         self._finish(ticket, None, OutcomeUnknown("the operation was abandoned"))
         self._proceed(now)
 
@@ -182,8 +200,9 @@ class Connection:
         self._trace.received(data)
         segments = self.framing.segments
         self.framing.receive_data(data, now)
-        if self._exchange is not None and self.framing.segments != segments:
-            self._exchange.deadline = now + self._exchange.ticket.timeout_s
+        if self.framing.segments != segments:
+            for exchange in self._under_way:
+                exchange.deadline = now + exchange.ticket.timeout_s
         self._drain_framing(now)
 
     def handle_timeout(self, now: float) -> None:
@@ -192,19 +211,23 @@ class Connection:
         self._drain_framing(now)
         for piece in self._blocks.handle_timeout(now):
             self.framing.send(piece, now)
-        exchange = self._exchange
-        if exchange is not None and now >= exchange.deadline:
-            waited = f"no answer to {exchange.request.apdu.wire_name()} within {exchange.ticket.timeout_s:g} s"
-            if self._blocks.held:
-                waited += ": the peer takes no more blocks"
-            if exchange.invoke_id is None and KINDS.get(type(exchange.request.apdu)) is Kind.REQUEST:
-                # with short names nothing tells a late answer from the next one: no more may be asked
-                return self._close(waited, now)
-            self._exchange = None
-            self._unanswered(exchange)
-            self._throw(exchange, _loss(exchange.request, waited), now)
-        elif exchange is not None and exchange.repeat_at and now >= exchange.repeat_at[-1]:
-            self._repeat(exchange, now)
+        for exchange in list(self._under_way):
+            if exchange not in self._under_way:
+                continue  # the one before has ended it
+            if now >= exchange.deadline:
+                self._silent(exchange, now)
+            elif exchange.repeat_at and now >= exchange.repeat_at[-1]:
+                self._repeat(exchange, now)
+
+    def _silent(self, exchange: Exchange, now: float) -> None:
+        waited = f"no answer to {exchange.request.apdu.wire_name()} within {exchange.ticket.timeout_s:g} s"
+        if self._blocks.held:
+            waited += ": the peer takes no more blocks"
+        if exchange.invoke_id is None and KINDS.get(type(exchange.request.apdu)) is Kind.REQUEST:
+            # with short names nothing tells a late answer from the next one: no more may be asked
+            return self._close(waited, now)
+        self._unanswered(exchange)
+        self._throw(exchange, _loss(exchange.request, waited), now)
 
     def line_lost(self, reason: str, now: float) -> None:
         """The medium is gone.  What runs fails: with OutcomeUnknown where the request may have been carried out."""
@@ -225,17 +248,27 @@ class Connection:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due, None when nothing is waited for."""
-        exchange = self._exchange
-        due = [] if exchange is None else [exchange.deadline, *exchange.repeat_at[-1:]]
+        due = [moment for exchange in self._under_way for moment in (exchange.deadline, *exchange.repeat_at[-1:])]
         others = self._blocks.next_timeout(), self.framing.next_timeout()
         return min([*due, *(moment for moment in others if moment is not None)], default=None)
 
     # running operations
 
     def _proceed(self, now: float) -> None:
-        """Begin the next operation when the line is free."""
-        while self._up and self._exchange is None and self._waiting:
-            self._resume(self._waiting.popleft(), None, now)
+        """Begin what is next when the line is free for it."""
+        while self._up and not any(exchange.alone for exchange in self._under_way):
+            if self._held:
+                if self._under_way:
+                    return
+                ticket, request = self._held.popleft()
+                try:
+                    self._transmit(ticket, request, True, now)
+                except DlmsError as error:
+                    self._resume(ticket, error, now)
+            elif self._waiting and len(self._under_way) < self.parallel:
+                self._resume(self._waiting.popleft(), None, now)
+            else:
+                return
 
     def _resume(self, ticket: Ticket[Any], reply: Record | DlmsError | None, now: float) -> None:
         """Hand a reply (or an error) to an operation and send what it asks for next."""
@@ -252,15 +285,15 @@ class Connection:
             try:
                 if request.replies:
                     return self._send(ticket, request, now)
-                self._send_unconfirmed(request.apdu, now)
+                self._send_unconfirmed(ticket, request.apdu, now)
                 reply = None
             except DlmsError as error:
                 reply = error
 
-    def _send_unconfirmed(self, apdu: Record, now: float) -> None:
+    def _send_unconfirmed(self, ticket: Ticket[Any], apdu: Record, now: float) -> None:
         if self.closed is not None:
             raise LinkError(self.closed)
-        data, _ = self._encode(apdu, service_class=0)
+        data, _ = self._encode(apdu, ticket, confirmed=False)
         limit = self._limit(data, apdu)
         pieces = [data] if limit is None else unacknowledged(data, limit)
         self.association.send(apdu)
@@ -271,19 +304,29 @@ class Connection:
             self.framing.send(piece, now, reply=False)
 
     def _send(self, ticket: Ticket[Any], request: Request, now: float) -> None:
+        """Send a request now, or keep it until it can have the line to itself."""
         if self.closed is not None:
             raise LinkError(self.closed)
+        alone = self.parallel == 1 or goes_alone(request)
+        goes_on = isinstance(request.apdu, CONTINUATIONS)  # what comes between would end the transfer
+        if not goes_on and (self._held or (alone and self._under_way)):
+            self._held.append((ticket, request))
+        else:
+            self._transmit(ticket, request, alone, now)
+
+    def _transmit(self, ticket: Ticket[Any], request: Request, alone: bool, now: float) -> None:
         if not self.request.confirmed:
             raise LocalProtocolError(f"the association is unconfirmed: nobody answers {request.apdu.wire_name()}")
-        data, invoke_id = self._encode(request.apdu)
+        data, invoke_id = self._encode(request.apdu, ticket)
         share_s = ticket.timeout_s / (self._retries + 1)
         pieces = self._pieces(data, request.apdu, share_s, now)
         self.association.send(request.apdu)
         self._trace.apdu_sent(request.apdu)
         self.framing.give_exchange(ticket.timeout_s)
-        self._exchange = Exchange(ticket, request, invoke_id, now + ticket.timeout_s)
+        exchange = Exchange(ticket, request, invoke_id, now + ticket.timeout_s, alone)
+        self._under_way.append(exchange)
         if len(pieces) == 1 and repeatable(request, invoke_id):
-            self._exchange.repeat_at = [now + share_s * tries for tries in range(self._retries, 0, -1)]
+            exchange.repeat_at = [now + share_s * tries for tries in range(self._retries, 0, -1)]
         for piece in pieces:
             self.framing.send(piece, now)
         self._drain_framing(now)
@@ -294,13 +337,13 @@ class Connection:
             exchange.repeat_at.pop()
         if exchange.ticket.done:
             return
-        data, invoke_id = self._encode(exchange.request.apdu)
+        data, invoke_id = self._encode(exchange.request.apdu, exchange.ticket)
         exchange.earlier, exchange.invoke_id = (*exchange.earlier, exchange.invoke_id), invoke_id
         self._trace.apdu_sent(exchange.request.apdu)
         try:
             self.framing.send(data, now)
         except DlmsError as error:
-            return self._fault(error, now)
+            return self._fault(error, exchange, now)
         self._drain_framing(now)
 
     def _pieces(self, data: bytes, apdu: Record, wait_s: float, now: float) -> list[bytes]:
@@ -319,25 +362,15 @@ class Connection:
             raise LocalProtocolError(f"{apdu.wire_name()} of {len(data)} octets; the peer receives {limit}")
         return limit
 
-    def _encode(self, apdu: Record, service_class: int = CONFIRMED) -> tuple[bytes, int | None]:
+    def _encode(self, apdu: Record, ticket: Ticket[Any], *, confirmed: bool = True) -> tuple[bytes, int | None]:
         """The bytes of an APDU with its invoke-id in place, and that id (None where there is none)."""
-        data = encode(apdu)
-        if apdu.layout[:1] and apdu.layout[0][0] == "invoke":
-            octet = self._invoke_octet(apdu, service_class)
-            return data[:2] + bytes((octet,)) + data[3:], octet & 0x0F
-        if isinstance(apdu, services.AccessRequest):
-            self._long_invoke_id = self._long_invoke_id % LONG_INVOKE_ID + 1
-            word = apdu.long_invoke_id_and_priority | LONG_CONFIRMED | LONG_HIGH_PRIORITY | self._long_invoke_id
-            return data[:1] + word.to_bytes(4, "big") + data[5:], self._long_invoke_id
-        return data, None
-
-    def _invoke_octet(self, apdu: Record, service_class: int) -> int:
-        if not isinstance(apdu, CONTINUATIONS):
-            self._invoke_id = self._invoke_id % INVOKE_IDS + 1
-            while self._invoke_id in self._reserved:
-                self._invoke_id = self._invoke_id % INVOKE_IDS + 1
         unmarked = Quirk.NO_SERVICE_CLASS in self.quirks and apdu.wire_name().startswith("get-")
-        return HIGH_PRIORITY | (0 if unmarked else service_class) | self._invoke_id
+        high = ticket.high_priority and Conformance.PRIORITY_MANAGEMENT_SUPPORTED in self.negotiated.conformance
+        busy = [number for exchange in self._under_way for number in exchange.invoke_ids]
+        data, ticket.invoke_id = self._ids.put(
+            apdu, encode(apdu), ticket.invoke_id, busy, confirmed=confirmed and not unmarked, high=high
+        )
+        return data, ticket.invoke_id
 
     def _finish(self, ticket: Ticket[Any], value: Any, error: DlmsError | None = None) -> None:
         if not ticket.done:
@@ -374,8 +407,9 @@ class Connection:
             kind = KINDS.get(type(apdu))
             if kind is Kind.NOTIFICATION:
                 return self._notified(apdu, now)
-            exchange = self._exchange
-            if exchange is None or not exchange.answered_by(data, apdu, reliable=self.framing.reliable):
+            reliable = self.framing.reliable
+            exchange = next((one for one in self._under_way if one.answered_by(data, apdu, reliable=reliable)), None)
+            if exchange is None:
                 self.dropped += 1
                 return
             if isinstance(apdu, Aare):
@@ -385,15 +419,27 @@ class Connection:
             if data[:1] in NOTIFICATION_TAGS:  # a push that is none, or was not agreed on, answers nothing
                 self.dropped += 1
                 return self._events.append(Fault(error))
-            return self._fault(error, now)
+            return self._fault(error, self._awaiting(data), now)
         self._trace.apdu_received(apdu)
-        self._exchange = None
-        self._reserved.extend(exchange.earlier)
-        if exchange.ticket.done:
+        self._answered(exchange, apdu, now)
+
+    def _answered(self, exchange: Exchange, apdu: Record, now: float) -> None:
+        self._under_way.remove(exchange)
+        self._ids.reserve(exchange.earlier)
+        ticket = exchange.ticket
+        if ticket.done:
             self.dropped += 1
-            return self._proceed(now)
-        self._resume(exchange.ticket, exchange.reply(apdu, reliable=self.framing.reliable), now)
+        elif self._under_way and unfinished(apdu):
+            self._held.append((ticket, exchange.request))
+        else:
+            self._resume(ticket, exchange.reply(apdu, reliable=self.framing.reliable), now)
         self._proceed(now)
+
+    def _awaiting(self, data: bytes) -> Exchange | None:
+        """The exchange that these bytes answer, as far as can be told without decoding them."""
+        if len(self._under_way) == 1:
+            return self._under_way[0]
+        return next((exchange for exchange in self._under_way if exchange.numbered(data)), None)
 
     def _unblocked(self, data: bytes, now: float) -> bytes | None:
         """The APDU, or the one that this block completes; None when more blocks must come."""
@@ -409,11 +455,11 @@ class Connection:
             raise RemoteProtocolError("a general block, which was not negotiated")
         for piece in self._blocks.receive(block, now):
             self.framing.send(piece, now)
-        exchange = self._exchange
-        if exchange is not None and self._blocks.received > exchange.blocks:
-            exchange.blocks = self._blocks.received
-            exchange.deadline = now + exchange.ticket.timeout_s
-            exchange.repeat_at.clear()
+        for exchange in self._under_way:
+            if self._blocks.received > exchange.blocks:
+                exchange.blocks = self._blocks.received
+                exchange.deadline = now + exchange.ticket.timeout_s
+                exchange.repeat_at.clear()
         return self._blocks.take()
 
     def _streamed(self, block: services.GeneralBlockTransfer) -> bytes | None:
@@ -428,8 +474,8 @@ class Connection:
         """The record that is waited for where the prefix allows several (a result left encoded), else the usual one."""
         if data[:1] in (b"\x61", b"\x63"):
             return decode_acse(data)
-        if self._exchange is not None:
-            for wanted in self._exchange.request.replies:
+        if (exchange := self._awaiting(data)) is not None:
+            for wanted in exchange.request.replies:
                 if data.startswith(wanted.prefix):
                     return decode(wanted, data)
         if len(data) > MAX_APDU:
@@ -445,10 +491,10 @@ class Connection:
             if self._up:
                 self.framing.send(encode(confirm), now, reply=False)
 
-    def _fault(self, error: DlmsError, now: float) -> None:
+    def _fault(self, error: DlmsError, exchange: Exchange | None, now: float) -> None:
         """Fail the operation that waits, or report what nothing waited for."""
-        exchange, self._exchange = self._exchange, None
-        self._unanswered(exchange)
+        if exchange is not None:
+            self._unanswered(exchange)
         if exchange is None or exchange.ticket.done:
             self._events.append(Fault(error))
             return self._proceed(now)
@@ -456,14 +502,14 @@ class Connection:
             error = _chained(OutcomeUnknown(f"the answer could not be understood: {error}"), error)
         self._throw(exchange, error, now)
 
-    def _unanswered(self, exchange: Exchange | None) -> None:
-        """Nothing of what was under way is left, but that its answer may still come.
+    def _unanswered(self, exchange: Exchange) -> None:
+        """Nothing of an exchange that was under way is left, but that its answer may still come.
 
         An association that was about to open or to close, and whose answer is missing, does not exist.
         """
         self._blocks.reset()
-        if exchange is not None:
-            self._reserved.extend((exchange.invoke_id, *exchange.earlier))
+        self._under_way.remove(exchange)
+        self._ids.reserve(exchange.invoke_ids)
         if self.association.state in (State.OPENING, State.RELEASING):
             self.association.lower_layer_lost()
 
@@ -474,9 +520,12 @@ class Connection:
         self.association.lower_layer_lost()
         self._blocks.reset()
         self._pushed.reset()
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None and not exchange.ticket.done:
-            self._throw(exchange, _loss(exchange.request, reason), now)
+        lost, self._under_way = self._under_way, []
+        for exchange in lost:
+            if not exchange.ticket.done:
+                self._throw(exchange, _loss(exchange.request, reason), now)
+        while self._held:
+            self._resume(self._held.popleft()[0], LinkError(reason), now)
         while self._waiting:
             ticket = self._waiting.popleft()
             ticket.operation.close()

@@ -6,23 +6,16 @@ import dataclasses
 from typing import Any, Generic, TypeVar
 
 from dlms import apdu as services
-from dlms.acse import Aarq
+from dlms.acse import Aarq, Rlrq
 from dlms.codec import Record
 from dlms.enums import AccessResult
 from dlms.errors import DlmsError, LocalProtocolError, OutcomeUnknown, RemoteProtocolError, ServiceRefused
+from dlms.invoke_ids import CONTINUATIONS, answered
 from dlms.operations import Operation, Request
 
 T = TypeVar("T")
 
-LONG_INVOKE_ID = (1 << 24) - 1
-CONTINUATIONS: tuple[type[Record], ...] = (
-    services.GetRequestNext,
-    services.SetRequestWithDatablock,
-    services.ActionRequestNextPblock,
-    services.ActionRequestWithPblock,
-)
-"""Requests that go on with the invoke-id of the one before."""
-
+_REFUSALS = (services.ExceptionResponse, services.ConfirmedServiceError)
 BROKEN_TRANSFER = (
     AccessResult.LONG_GET_ABORTED,
     AccessResult.NO_LONG_GET_IN_PROGRESS,
@@ -34,11 +27,13 @@ BROKEN_TRANSFER = (
 
 
 class Ticket(Generic[T]):
-    """One operation under way: `done`, then `result()`."""
+    """One operation under way: `done`, then `result()`.  `invoke_id` is that of its last request."""
 
-    def __init__(self, operation: Operation[T], timeout_s: float) -> None:
+    def __init__(self, operation: Operation[T], timeout_s: float, *, high_priority: bool = True) -> None:
         self.operation = operation
         self.timeout_s = timeout_s
+        self.high_priority = high_priority
+        self.invoke_id: int | None = None
         self.done = False
         self.abandoned = False
         self._value: T | None = None
@@ -60,12 +55,16 @@ class Ticket(Generic[T]):
 
 @dataclasses.dataclass(slots=True)
 class Exchange:
-    """The request on the line: whose it is, how its reply is recognised, until when it is waited for."""
+    """A request on the line: whose it is, how its reply is recognised, until when it is waited for.
+
+    One that is `alone` has the line to itself.
+    """
 
     ticket: Ticket[Any]
     request: Request
     invoke_id: int | None
     deadline: float
+    alone: bool = True
     repeat_at: list[float] = dataclasses.field(default_factory=list)
     """When it is asked again, the next time last; empty when it is not."""
     blocks: int = 0
@@ -73,22 +72,28 @@ class Exchange:
     earlier: tuple[int | None, ...] = ()
     """The invoke-ids of the tries before this one."""
 
+    @property
+    def invoke_ids(self) -> tuple[int | None, ...]:
+        """The invoke-ids of all tries."""
+        return (self.invoke_id, *self.earlier)
+
     def answered_by(self, data: bytes, apdu: Record, *, reliable: bool) -> bool:
         """Whether this is the reply that is waited for: same invoke-id, where there is one, and not to an earlier block."""
         return self._same_invoke_id(data, apdu) and (reliable or not _outdated(apdu, self.request.apdu))
 
+    def numbered(self, data: bytes) -> bool:
+        """Whether an encoded answer has the invoke-id of one of the tries."""
+        number = answered(data, self.request.apdu)
+        return number is not None and number in self.invoke_ids
+
     def _same_invoke_id(self, data: bytes, apdu: Record) -> bool:
-        if isinstance(apdu, services.ExceptionResponse | services.ConfirmedServiceError):
+        if isinstance(apdu, _REFUSALS):
             return True
         if self.invoke_id is None:
             return isinstance(apdu, self.request.replies)
-        if isinstance(apdu, services.AccessResponse):
-            return apdu.long_invoke_id_and_priority & LONG_INVOKE_ID in (self.invoke_id, *self.earlier)
-        if not apdu.layout or apdu.layout[0][0] != "invoke":
-            return False
         if isinstance(apdu, services.GetResponseWithDatablock):
             return data[2] & 0x0F == self.invoke_id  # the server has begun the transfer anew since the earlier tries
-        return data[2] & 0x0F in (self.invoke_id, *self.earlier)
+        return self.numbered(data)
 
     def reply(self, apdu: Record, *, reliable: bool) -> Record | DlmsError:
         """What the operation receives: the reply, or the error that it stands for.
@@ -101,6 +106,17 @@ class Exchange:
         if isinstance(reply, ServiceRefused) or _result(reply) in BROKEN_TRANSFER:
             return OutcomeUnknown(f"nothing tells which request was refused: {apdu}")
         return reply
+
+
+def goes_alone(request: Request) -> bool:
+    """Whether no other request may be under way beside this one: it changes something, or goes on with a transfer."""
+    return not request.read_only or isinstance(request.apdu, (*CONTINUATIONS, Aarq, Rlrq))
+
+
+def unfinished(apdu: Record) -> bool:
+    """Whether this is an answer that stands for more to come, or for nothing that it names."""
+    block = getattr(apdu, "block", None)
+    return isinstance(apdu, _REFUSALS) or (block is not None and not block.last_block)
 
 
 def repeatable(request: Request, invoke_id: int | None) -> bool:
@@ -129,7 +145,7 @@ def _result(reply: Record | DlmsError) -> int | None:
 
 def _reply(apdu: Record, request: Request) -> Record | DlmsError:
     """The reply, or the error that it stands for."""
-    if isinstance(apdu, services.ExceptionResponse | services.ConfirmedServiceError):
+    if isinstance(apdu, _REFUSALS):
         return ServiceRefused(str(apdu))
     if not isinstance(apdu, request.replies):
         return RemoteProtocolError(f"{apdu.wire_name()} in answer to {request.apdu.wire_name()}")

@@ -23,6 +23,9 @@ MAX_BLOCKS = 65_535
 MAX_STALLS = 16
 """Turns of a general block transfer that bring nothing, one after the other, before it is given up."""
 
+MAX_PARALLEL = 8
+"""Requests that wait for their answers at once in one association."""
+
 MAX_LIST = 64
 """Attributes or methods in one with-list service that a server answers."""
 

@@ -40,6 +40,8 @@ class Framing(Protocol):
     """Octets of the largest APDU that this layer carries."""
     window: int
     """APDUs that this layer carries in a row before the other end speaks."""
+    max_parallel: int
+    """Requests that may wait for their answers at once; 1 where the ends speak in turns."""
     reliable: bool
     """Whether APDUs arrive once, in order, or the layer goes down.  Where they may be lost, reads are asked again."""
 

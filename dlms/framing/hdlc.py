@@ -87,6 +87,7 @@ class HdlcClient:
 
     max_apdu = MAX_APDU
     window = 1
+    max_parallel = 1
     reliable = True
 
     def __init__(

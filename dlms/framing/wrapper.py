@@ -20,7 +20,7 @@ from dlms.framing import (
     Received,
     ServerEvent,
 )
-from dlms.limits import INACTIVITY_TIMEOUT_S, MAX_APDU
+from dlms.limits import INACTIVITY_TIMEOUT_S, MAX_APDU, MAX_PARALLEL
 
 HEADER = struct.Struct(">HHHH")
 VERSION = 1
@@ -89,6 +89,7 @@ class WrapperClient:
 
     max_apdu = MAX_APDU
     window = WINDOW
+    max_parallel = MAX_PARALLEL
 
     def __init__(self, client_sap: int, server_sap: int, *, datagrams: bool = False) -> None:
         if not (0 <= client_sap <= MAX_PORT and 0 <= server_sap <= MAX_PORT):

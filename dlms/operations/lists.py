@@ -28,7 +28,7 @@ def get_many(refs: Sequence[AttributeRef[Any]], negotiated: Negotiated) -> Opera
     A list that the meter refuses as a whole, such as one that is too long for its answer, is read one by one.
     """
     values: list[Any] = []
-    for part in _parts(refs, negotiated):
+    for part in parts(refs, negotiated):
         if len(part) > 1:
             try:
                 values += yield from _get_list(part)
@@ -40,7 +40,8 @@ def get_many(refs: Sequence[AttributeRef[Any]], negotiated: Negotiated) -> Opera
     return values
 
 
-def _parts(refs: Sequence[AttributeRef[Any]], negotiated: Negotiated) -> list[Sequence[AttributeRef[Any]]]:
+def parts(refs: Sequence[AttributeRef[Any]], negotiated: Negotiated) -> list[Sequence[AttributeRef[Any]]]:
+    """Those that are asked for in one request: as many as fit where lists were negotiated, one by one where not."""
     fits = min(_MOST, ((negotiated.max_send or 0xFFFF) - _HEADER) // _ELEMENT)
     size = max(1, fits) if Conformance.MULTIPLE_REFERENCES in negotiated.conformance else 1
     return [refs[start : start + size] for start in range(0, len(refs), size)]

@@ -31,6 +31,9 @@ class Referencing(Protocol):
     def get_many(self, refs: Sequence[AttributeRef[Any]]) -> Operation[list[Any]]:
         """Read several; an AccessError stands in the place of each that was refused."""
 
+    def parts(self, refs: Sequence[AttributeRef[Any]]) -> list[Sequence[AttributeRef[Any]]]:
+        """What of `refs` goes in one request each."""
+
     def set_value(
         self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None, *, confirmed: bool = True
     ) -> Operation[None]:
@@ -66,6 +69,10 @@ class LogicalNames:
     def get_many(self, refs: Sequence[AttributeRef[Any]]) -> Operation[list[Any]]:
         """See `lists.get_many`."""
         return lists.get_many(refs, self._negotiated)
+
+    def parts(self, refs: Sequence[AttributeRef[Any]]) -> list[Sequence[AttributeRef[Any]]]:
+        """See `lists.parts`."""
+        return lists.parts(refs, self._negotiated)
 
     def set_value(
         self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None, *, confirmed: bool = True

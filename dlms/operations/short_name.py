@@ -92,6 +92,10 @@ class ShortNames:
                 found[place] = (yield from self._get_one(variable, ref)) if alone else _value(result, ref)
         return found
 
+    def parts(self, refs: Sequence[AttributeRef[Any]]) -> list[Sequence[AttributeRef[Any]]]:
+        """All at once: without invoke-ids one request follows the other anyway."""
+        return [refs]
+
     def set_value(
         self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None, *, confirmed: bool = True
     ) -> Operation[None]:

@@ -24,6 +24,7 @@ class FakeFraming:
     """Every `receive_data` is one APDU, or the `SEGMENT` of one; what is sent stays in `sent`."""
 
     window = 63
+    max_parallel = 8
     idle = True
 
     def __init__(self, max_apdu: int = 0xFFFF, reliable: bool = True) -> None:

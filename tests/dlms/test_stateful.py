@@ -84,8 +84,10 @@ class Play:
         server: ServerFraming,
         fates: Sequence[Fate] = (),
         conformance: Conformance = EVERYTHING,
+        parallel: int = 1,
         **line: Any,
     ) -> None:
+        self.parallel = parallel
         self.store = CountingStore()
         self.conformance = conformance
         self.device = device(self.store, conformance=conformance, max_receive=SMALL_PDU)
@@ -101,7 +103,7 @@ class Play:
         request = AssociationRequest(
             Mechanism.LLS, PASSWORDS[WRITER], conformance=self.conformance, max_receive=SMALL_PDU
         )
-        self.connection = Connection(framing, request, timeout_s=TIMEOUT_S)
+        self.connection = Connection(framing, request, timeout_s=TIMEOUT_S, parallel=self.parallel)
         self.line = Line(
             self.near(),
             self.far(),
@@ -169,6 +171,19 @@ class Play:
         for verb in script if opened else ():
             self.step(verb)
             event(f"{verb}: {type(self.done[-1].error).__name__}")
+
+    def perform_at_once(self, script: Sequence[str]) -> None:
+        """Open the association and begin all steps; they end as they may."""
+        if not self.open():
+            return
+        begun: list[Done] = []
+        for number, verb in enumerate(script, 1):
+            high = number % 3 != 0
+            ticket = self.connection.start(self.operation(verb, number), self.line.now, high_priority=high)
+            begun.append(Done(verb, number, ticket))
+        for done in begun:
+            self.finish(done.ticket)
+        self.done = begun
 
     def check_reads(self) -> None:
         """What was read is something that the device has held at some time, whole."""
@@ -286,6 +301,19 @@ def test_tcp(script: list[str], cuts: list[int], budget: int, of: Conformance) -
         assert all(done.error is None for done in play.done)
 
 
+@given(script=SCRIPTS, cuts=st.lists(st.integers(0, 80), max_size=60), budget=st.integers(100, 4000), of=CONFORMANCES)
+def test_tcp_in_parallel(script: list[str], cuts: list[int], budget: int, of: Conformance) -> None:
+    fates = [Fate(cut=cut) for cut in cuts]
+    play = Play(WrapperClient(WRITER, SERVER), WrapperServer(), fates, of, parallel=4)
+    severed = Severed(play, budget)
+    play.line.near, play.line.far = severed.cut(play.near()), severed.cut(play.far())
+    play.perform_at_once(script)
+    play.check_reads()
+    play.check_writes(at_most_once=True)
+    if severed.budget > 0:
+        assert all(done.error is None for done in play.done)
+
+
 # --- UDP ------------------------------------------------------------------------------------------------------------
 
 DATAGRAM_FATES = st.one_of(
@@ -296,13 +324,14 @@ DATAGRAM_FATES = st.one_of(
 )
 
 
-def over_datagrams(fates: Sequence[Fate], conformance: Conformance = EVERYTHING) -> Play:
+def over_datagrams(fates: Sequence[Fate], conformance: Conformance = EVERYTHING, parallel: int = 1) -> Play:
     """With this latency no datagram is so late that all invoke-ids have been used meanwhile."""
     return Play(
         WrapperClient(WRITER, SERVER, datagrams=True),
         WrapperServer(datagrams=True),
         fates,
         conformance,
+        parallel,
         latency_s=0.05,
         overtakes=True,
     )
@@ -314,6 +343,20 @@ def test_udp(script: list[str], fates: list[Fate], seed: int) -> None:
     play.perform(script)
     play.check_reads()
     play.check_writes(at_most_once=False)
+    check_that_nothing_changes_by_repetition(play)
+
+
+@given(script=SCRIPTS, fates=st.lists(DATAGRAM_FATES, min_size=20, max_size=60), seed=st.integers(0, 12))
+def test_udp_in_parallel(script: list[str], fates: list[Fate], seed: int) -> None:
+    play = over_datagrams([ARRIVES] * seed + fates, parallel=4)
+    play.perform_at_once(script)
+    play.check_reads()
+    play.check_writes(at_most_once=False)
+    check_that_nothing_changes_by_repetition(play)
+
+
+def check_that_nothing_changes_by_repetition(play: Play) -> None:
+    """No request that changes something went out twice."""
     changing = Counter(
         octets[HEADER.size :]
         for name, octets in play.line.carried
