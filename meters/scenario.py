@@ -1,13 +1,17 @@
 """What happens on the wires: households, constant loads, and faults on a timetable.
 
-Every value is a pure function of (seed, meter, time): random numbers are drawn by position (a SplitMix64 hash of key
-and counter), so the same step has the same values however time is cut and meters are sharded.
+Every value is a pure function of (seed, meter, time): random numbers are drawn by position (`engine.chance`), so the same
+step has the same values however time is cut and meters are sharded.  A step has the mean over all of it, never a sample:
+energy is the same at any length of steps.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +27,66 @@ Doubles = NDArray[np.float64]
 DAY_S = 86_400
 
 
-def smooth(key: Words, time_s: Ints, knot_s: int) -> Doubles:
-    """A random line in [0, 1) through a new value every `knot_s` seconds; shape (time, key)."""
-    knot = time_s // knot_s
+def line_means(values: Callable[[Ints], Doubles], knot_s: int, start_s: int, stop_s: int, step_s: int) -> Doubles:
+    """Means over each step of the line through `values` (knot, key) at all multiples of `knot_s`; (time, key).
+
+    Between two knots the mean of a piece is the line in its middle, so steps are cut into pieces that hold no knot.
+    """
+    piece_s = math.gcd(knot_s, step_s, start_s)
+    begin_s = np.arange(start_s, stop_s, piece_s)
+    knot = begin_s // knot_s
     first = int(knot[0])
-    values = uniform(key, np.arange(first, int(knot[-1]) + 2))
-    index = knot - first
-    weight = ((time_s - knot * knot_s) / knot_s)[:, None]
-    line: Doubles = values[index] * (1.0 - weight) + values[index + 1] * weight
-    return line
+    at = values(np.arange(first, int(knot[-1]) + 2))
+    index, weight = knot - first, ((begin_s % knot_s + piece_s / 2) / knot_s)[:, None]
+    return _mean_of_pieces(at[index] * (1.0 - weight) + at[index + 1] * weight, step_s // piece_s)
+
+
+def smooth(key: Words, start_s: int, stop_s: int, step_s: int, knot_s: int) -> Doubles:
+    """Means over each step of a random line in [0, 1) through a new value every `knot_s` seconds; (time, key)."""
+    return line_means(lambda knot: uniform(key, knot), knot_s, start_s, stop_s, step_s)
+
+
+def _mean_of_pieces(pieces: Doubles, count: int) -> Doubles:
+    """Means of every `count` rows, added one by one: the last digit does not depend on how many rows there are."""
+    mean = pieces[0::count]
+    for piece in range(1, count):
+        mean = mean + pieces[piece::count]
+    return mean / count if count > 1 else mean
+
+
+class Steps(NamedTuple):
+    """Steps of equal length, UTC."""
+
+    start_s: int
+    stop_s: int
+    step_s: int
+
+    @property
+    def begin_s(self) -> Ints:
+        """When each begins."""
+        return np.arange(self.start_s, self.stop_s, self.step_s)
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return (self.stop_s - self.start_s) // self.step_s
+
+    def share(self, slot_s: int, begins: Callable[[Ints], Doubles], run_s: float) -> Doubles:
+        """How much of each step something runs that begins in each slot at most once; (time, key).
+
+        `begins` gives for slots (multiples of `slot_s`) how long after their begin it does, (slot, key); inf for never.
+        """
+        piece_s = math.gcd(slot_s, self.step_s, self.start_s)
+        piece = np.arange(self.start_s, self.stop_s, piece_s)
+        slot = piece // slot_s
+        first = int(slot[0])
+        at_s = begins(np.arange(first, int(slot[-1]) + 1))
+        if not np.isfinite(at_s).any():
+            return np.zeros((self.total, at_s.shape[1]))
+        begin_s = at_s[slot - first] - (piece - slot * slot_s)[:, None]
+        overlap_s = np.minimum(begin_s + run_s, piece_s) - np.maximum(begin_s, 0.0)
+        overlap_s[~(overlap_s > 0)] = 0.0
+        return _mean_of_pieces(overlap_s, self.step_s // piece_s) / piece_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +153,11 @@ APPLIANCES = (
 """Kettle, cooker, washing, screens, light, water heater."""
 
 
+SUN_KNOT_S = 300
+"""Between such moments the sun's power is a line."""
+DROP_S, DROP_LEVEL = 5.0, 0.75
+
+
 @dataclass(frozen=True, slots=True)
 class Household:
     """Homes: base load, refrigerator, appliances with an evening peak, perhaps photovoltaics, and a living voltage.
@@ -117,75 +177,85 @@ class Household:
     offset_s: int = 3600
 
     def block(self, start_s: int, stop_s: int, step_s: int, meters: range) -> Block:
-        """See `engine.Source`.  With steps longer than a second a step has the values of its first second."""
-        time_s = np.arange(start_s, stop_s, step_s)
+        """See `engine.Source`.
+
+        What depends on powers within a step, the currents and the voltage's sag, follows from their means over it.
+        """
+        steps = Steps(start_s, stop_s, step_s)
         elements = self.wiring.elements
-        active_w = np.zeros((elements, time_s.size, len(meters)))
+        active_w = np.zeros((elements, steps.total, len(meters)))
         reactive_var = np.zeros_like(active_w)
-        self._base(active_w, reactive_var, time_s, meters)
+        self._base(active_w, reactive_var, steps, meters)
         for number, appliance in enumerate(self.appliances):
-            self._run(active_w, reactive_var, appliance, 100 + number, time_s, meters)
+            self._run(active_w, reactive_var, appliance, 100 + 2 * number, steps, meters)
         if self.photovoltaics_w:
-            active_w -= self._sun(time_s, meters) * (self.photovoltaics_w / elements)
-        voltage_v = self._voltage(active_w, time_s, meters)
-        frequency_hz = 49.97 + 0.06 * smooth(keys(self.seed, range(1), 4), time_s, 300)
+            active_w -= self._sun(steps, meters) * (self.photovoltaics_w / elements)
+        voltage_v = self._voltage(active_w, steps, meters)
+        frequency_hz = 49.97 + 0.06 * smooth(keys(self.seed, range(1), 4), *steps, 300)
         return Block.from_power(active_w, reactive_var, voltage_v, frequency_hz)
 
-    def _base(self, active_w: Doubles, reactive_var: Doubles, time_s: Ints, meters: range) -> None:
+    def _base(self, active_w: Doubles, reactive_var: Doubles, steps: Steps, meters: range) -> None:
         trait = uniform(keys(self.seed, meters, 0), np.arange(2))
-        ripple = 0.9 + 0.2 * smooth(keys(self.seed, meters, 1), time_s, 20)
+        ripple = 0.9 + 0.2 * smooth(keys(self.seed, meters, 1), *steps, 60)
         active_w += (60.0 + 120.0 * trait[0]) / len(active_w) * ripple
         cycle_s = 2400 + (1200 * trait[1]).astype(np.int64)
-        cooling = (time_s[:, None] + (cycle_s * 7919)[None, :]) % cycle_s[None, :] < cycle_s[None, :] // 3
+
+        def cooled_s(time_s: Ints) -> Ints:
+            """Seconds that the refrigerator has run: a third of each of its cycles."""
+            since_s = time_s[:, None] + cycle_s * 7919
+            run_s: Ints = since_s // cycle_s * (cycle_s // 3) + np.minimum(since_s % cycle_s, cycle_s // 3)
+            return run_s
+
+        cooling = (cooled_s(steps.begin_s + steps.step_s) - cooled_s(steps.begin_s)) / steps.step_s
         active_w[0] += 95.0 * cooling
         reactive_var[0] += 60.0 * cooling
 
     def _run(
-        self, active_w: Doubles, reactive_var: Doubles, what: Appliance, stream: int, time_s: Ints, meters: range
+        self, active_w: Doubles, reactive_var: Doubles, what: Appliance, stream: int, steps: Steps, meters: range
     ) -> None:
-        slot = time_s // what.slot_s
-        first = int(slot[0])
-        slots = np.arange(first, int(slot[-1]) + 1)
-        hour = (slots * what.slot_s + self.offset_s) // 3600 % 24
-        runs = uniform(keys(self.seed, meters, stream), slots) < np.array(what.weight)[hour][:, None]
-        if not runs.any():
-            return
-        begin_s = uniform(keys(self.seed, meters, stream + 1000), slots) * (what.slot_s - what.run_s)
-        begin_s = np.where(runs, begin_s, np.inf)[slot - first]
-        since_s = (time_s - slot * what.slot_s)[:, None] - begin_s
-        power_w = np.where((since_s >= 0) & (since_s < what.run_s), what.power_w, 0.0)
+        def begins(slots: Ints) -> Doubles:
+            hour = (slots * what.slot_s + self.offset_s) // 3600 % 24
+            runs = uniform(keys(self.seed, meters, stream), slots) < np.array(what.weight)[hour][:, None]
+            moment_s = uniform(keys(self.seed, meters, stream + 1), slots) * (what.slot_s - what.run_s)
+            return np.where(runs, moment_s, np.inf)
+
+        power_w = what.power_w * steps.share(what.slot_s, begins, what.run_s)
         elements = len(active_w)
         spread = range(elements) if what.phase == 0 else [(what.phase - 1) % elements]
         for element in spread:
             active_w[element] += power_w / len(spread)
             reactive_var[element] += power_w / len(spread) * what.tan_phi
 
-    def _sun(self, time_s: Ints, meters: range) -> Doubles:
+    def _sun(self, steps: Steps, meters: range) -> Doubles:
         """Share of the peak power, (time, meter): a clear sky at 50 degrees north under passing clouds."""
-        local_s = time_s + self.offset_s
-        season = np.cos((local_s / DAY_S - 172) / 365.25 * 2 * np.pi)
-        declination = np.radians(23.44) * season
-        angle = (local_s % DAY_S / DAY_S - 0.5) * 2 * np.pi
-        latitude = np.radians(50.0)
-        height = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(angle)
-        clouds = 0.25 + 0.75 * smooth(keys(self.seed, meters, 2), time_s, 900)
-        share: Doubles = np.maximum(height, 0.0)[:, None] * clouds
-        return share
+        cloud = keys(self.seed, meters, 2)
 
-    def _voltage(self, active_w: Doubles, time_s: Ints, meters: range) -> Doubles:
-        wander = (smooth(keys(self.seed, meters, 3), time_s, 600) - 0.5) * 6.0
+        def at(knot: Ints) -> Doubles:
+            local_s = knot * SUN_KNOT_S + self.offset_s
+            season = np.cos((local_s / DAY_S - 172) / 365.25 * 2 * np.pi)
+            declination = np.radians(23.44) * season
+            angle = (local_s % DAY_S / DAY_S - 0.5) * 2 * np.pi
+            latitude = np.radians(50.0)
+            height = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(angle)
+            share: Doubles = np.maximum(height, 0.0)[:, None] * (0.25 + 0.75 * uniform(cloud, knot))
+            return share
+
+        return line_means(at, SUN_KNOT_S, *steps)
+
+    def _voltage(self, active_w: Doubles, steps: Steps, meters: range) -> Doubles:
+        wander = (smooth(keys(self.seed, meters, 3), *steps, 600) - 0.5) * 6.0
         voltage_v = self.nominal_v + wander - active_w * (self.source_ohm / self.nominal_v)
         if self.drops_per_day:
-            hour = time_s // 3600
-            first = int(hour[0])
-            hours = np.arange(first, int(hour[-1]) + 1)
-            drops = uniform(keys(self.seed, meters, 5), hours) < self.drops_per_day / 24
-            moment_s = uniform(keys(self.seed, meters, 6), hours) * 3590
-            since_s = (time_s % 3600)[:, None] - np.where(drops, moment_s, np.inf)[hour - first]
-            struck = (uniform(keys(self.seed, meters, 7), hours) * len(active_w)).astype(np.int64)[hour - first]
-            deep = np.where((since_s >= 0) & (since_s < 5), 0.75, 1.0)
             for element, line_v in enumerate(voltage_v):
-                line_v *= np.where(struck == element, deep, 1.0)
+
+                def begins(hours: Ints, element: int = element) -> Doubles:
+                    drops = uniform(keys(self.seed, meters, 5), hours) < self.drops_per_day / 24
+                    struck = (uniform(keys(self.seed, meters, 7), hours) * len(active_w)).astype(np.int64)
+                    moment_s = np.floor(uniform(keys(self.seed, meters, 6), hours) * 3590)
+                    return np.where(drops & (struck == element), moment_s, np.inf)
+
+                dropped = steps.share(3600, begins, DROP_S)
+                line_v *= np.sqrt(1.0 - dropped * (1.0 - DROP_LEVEL**2))
         return voltage_v
 
 
@@ -218,16 +288,21 @@ class Fault:
             raise EngineError("a phase loss needs its phase; losing all is a power failure")
 
 
+_INPUTS = {FaultKind.MAGNET: Input.MAGNET, FaultKind.COVER: Input.COVER}
+
+
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """A source with faults on a timetable laid over it.  A step is hit when it begins within a fault."""
+    """A source with faults on a timetable laid over it.
+
+    Loads are taken as resistances.  A step of which a fault hits a part has the RMS voltage and the powers that a load
+    as steady as the step's would have: energy does not depend on where the fault lies in the step.  Magnet and cover are
+    seen in every step that they touch.
+    """
 
     source: Source
     timetable: tuple[Fault, ...]
     wiring: Wiring = Wiring.THREE_PHASE
-    _inputs: dict[FaultKind, Input] = field(
-        default_factory=lambda: {FaultKind.MAGNET: Input.MAGNET, FaultKind.COVER: Input.COVER}, init=False, repr=False
-    )
 
     def block(self, start_s: int, stop_s: int, step_s: int, meters: range) -> Block:
         """See `engine.Source`."""
@@ -236,25 +311,25 @@ class Faults:
         hits = [fault for fault in hits if fault.meter is None or fault.meter in meters]
         if not hits:
             return block
-        share = np.ones(block.active_w.shape)
-        inputs = np.zeros(share.shape[1:], np.uint8) if block.inputs is None else block.inputs.copy()
+        square = np.ones(block.active_w.shape)
+        inputs = np.zeros(square.shape[1:], np.uint8) if block.inputs is None else block.inputs.copy()
         for fault in hits:
-            self._lay(fault, share, inputs, start_s, step_s, meters)
-        voltage_v = block.voltage_v * share
-        powers = (block.active_w * share**2, block.reactive_var * share**2)
+            self._lay(fault, square, inputs, Steps(start_s, stop_s, step_s), meters)
+        voltage_v = block.voltage_v * np.sqrt(square)
+        powers = (block.active_w * square, block.reactive_var * square)
         faulty = Block.from_power(*powers, voltage_v, block.frequency_hz)
         now = {name: getattr(faulty, name) for name in ("active_w", "reactive_var", "voltage_v", "current_a")}
         return replace(block, **now, inputs=inputs)
 
-    def _lay(
-        self, fault: Fault, share: Doubles, inputs: NDArray[np.uint8], start_s: int, step_s: int, meters: range
-    ) -> None:
-        first = max(0, -((start_s - fault.begin_s) // step_s))
-        last = max(0, -((start_s - fault.end_s) // step_s))
+    def _lay(self, fault: Fault, square: Doubles, inputs: NDArray[np.uint8], steps: Steps, meters: range) -> None:
+        """Lay one fault over the mean squares of the voltages, as shares (element, time, meter), or over the inputs."""
+        begin_s = steps.begin_s
+        overlap_s = np.minimum(begin_s + steps.step_s, fault.end_s) - np.maximum(begin_s, fault.begin_s)
+        hit = np.maximum(overlap_s, 0) / steps.step_s
         who = slice(None) if fault.meter is None else slice(meters.index(fault.meter), meters.index(fault.meter) + 1)
-        if fault.kind in self._inputs:
-            inputs[first:last, who] |= np.uint8(self._inputs[fault.kind])
+        if fault.kind in _INPUTS:
+            inputs[hit > 0, who] |= np.uint8(_INPUTS[fault.kind])
             return
         level = fault.level if fault.kind is FaultKind.SAG else 0.0
         element = self.wiring.element(fault.phase) if fault.phase else slice(None)
-        share[element, first:last, who] *= level
+        square[element, :, who] *= (1.0 - hit * (1.0 - level**2))[:, None]

@@ -225,7 +225,7 @@ def test_day_extremes_trip_counter_hours_threshold_and_pulses():
     for kind, index in ((Kind.MAX_24H, means.argmax()), (Kind.MIN_24H, means.argmin())):
         assert engine.register(Quantity(IMPORT, kind)) == means[index]
         time_kind = Kind.MAX_24H_TIME if kind is Kind.MAX_24H else Kind.MIN_24H_TIME
-        assert engine.register(Quantity(IMPORT, time_kind)) == last_day.time_s[index]
+        assert engine.register(Quantity(IMPORT, time_kind)) in last_day.time_s[means == means[index]]
     all_means = analysis.rows(0, 4, analysis.count()).columns[0]
     assert engine.register(Quantity(Measurand.THRESHOLD_PERIODS, Kind.COUNT)) == (all_means > 500).sum()
     assert abs(engine.register(Quantity(IMPORT, Kind.TRIP)) - (engine.register(WH) - before)) <= 1

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from meters.engine import EngineError, Input, Wiring
-from meters.scenario import Appliance, Constant, Fault, FaultKind, Faults, Household, keys, smooth, uniform
+from meters.engine.chance import keys, uniform
+from meters.scenario import Appliance, Constant, Fault, FaultKind, Faults, Household, smooth
 from tests.meters.engine.reference import START_S
 
 DAY_S = 86_400
@@ -27,11 +30,35 @@ def test_random_numbers_are_uniform_and_independent_of_their_neighbours():
     assert not np.array_equal(values, uniform(keys(2, range(50), 0), np.arange(2000)))
 
 
-def test_smooth_lines_go_through_their_knots():
+def test_seeds_and_streams_share_nothing():
+    drawn = [keys(seed, range(100), stream) for seed in range(20) for stream in range(20)]
+    assert np.unique(drawn).size == 20 * 20 * 100
+    assert not np.isin(keys(1, range(100), 1009), keys(2, range(100), 0)).any()
+
+
+def test_smooth_lines_are_means_of_the_line_through_their_knots():
     key = keys(3, range(2), 1)
-    line = smooth(key, np.arange(0, 1000, 10), 100)
-    assert np.allclose(line[::10], uniform(key, np.arange(10)))
-    assert np.abs(np.diff(line, axis=0)).max() <= 0.1
+    knots = uniform(key, np.arange(11))
+    exact = np.stack([np.interp(np.arange(1000) + 0.5, np.arange(11) * 100.0, knots[:, n]) for n in range(2)], axis=1)
+    for step_s in (1, 4, 20, 100, 125, 500, 1000):
+        means = exact.reshape(-1, step_s, 2).mean(axis=1)
+        assert np.allclose(smooth(key, 0, 1000, step_s, 100), means, rtol=1e-12), step_s
+
+
+@given(st.sampled_from([2, 7, 30, 60, 300, 900, 3600]), st.integers(0, 2**32), st.sampled_from([0.0, 5000.0]))
+@settings(max_examples=40)
+def test_energy_is_the_same_at_any_length_of_steps(step_s, seed, photovoltaics_w):
+    """Of each phase, net of what nets in a step; a long step is the mean of its seconds."""
+    home = Household(seed, photovoltaics_w=photovoltaics_w, drops_per_day=40)
+    start_s = START_S + 170 * DAY_S + 11 * 3600 - (START_S + 170 * DAY_S + 11 * 3600) % (7 * 3600)
+    span_s = 7 * 3600
+    seconds = home.block(start_s, start_s + span_s, 1, range(3, 6))
+    steps = home.block(start_s, start_s + span_s, step_s, range(3, 6))
+    for name in ("active_w", "reactive_var"):
+        means = getattr(seconds, name).reshape(3, -1, step_s, 3).mean(axis=2)
+        assert np.allclose(getattr(steps, name), means, rtol=1e-9, atol=1e-6), name
+    squares = (seconds.voltage_v**2).reshape(3, -1, step_s, 3).mean(axis=2)
+    assert np.allclose(steps.voltage_v, np.sqrt(squares), atol=0.3)
 
 
 def test_households_use_a_plausible_amount_and_most_in_the_evening():
@@ -76,6 +103,16 @@ def test_faults_hit_their_steps_meters_and_phases():
     assert block.inputs is not None
     assert np.argwhere(block.inputs[:, 0] == Input.COVER).ravel().tolist() == [6, 7, 8]
     assert source.block(START_S + 10, START_S + 20, 1, range(3)).inputs is None
+
+
+def test_a_fault_within_a_step_counts_for_its_part():
+    sag = Fault(FaultKind.SAG, START_S + 150, START_S + 500, phase=1, level=0.6)
+    source = Faults(Constant(1000.0), (sag, Fault(FaultKind.MAGNET, START_S + 310, START_S + 320)))
+    seconds, steps = (source.block(START_S, START_S + 900, step_s, range(2)) for step_s in (1, 300))
+    assert np.allclose(steps.active_w, seconds.active_w.reshape(3, 3, 300, 2).mean(axis=2))
+    assert np.allclose(steps.voltage_v**2, (seconds.voltage_v**2).reshape(3, 3, 300, 2).mean(axis=2))
+    assert steps.inputs is not None
+    assert steps.inputs[:, 0].tolist() == [0, Input.MAGNET, 0]
 
 
 def test_constant_takes_a_value_for_each_element_and_meter():
