@@ -180,17 +180,26 @@ class Supervision:
         """Whether the condition is declared now; False for kinds that are not supervised here."""
         return (kind, phase) in self.keys and bool(self.active[self.keys[kind, phase], meter])
 
-    def window(
-        self, voltage_uv: Doubles, ends_ms: Ints, at: Ints | slice = slice(None)
-    ) -> tuple[Bools | None, list[Change]]:
+    def window(self, voltage_uv: Doubles, ends_ms: Ints, at: Ints | None = None) -> tuple[Bools | None, list[Change]]:
         """Live through pieces of time that end at `ends_ms`, with voltages (element, piece, meter) in whole micro-volts.
 
-        `at` are the meters concerned.  Returns where which condition is declared, as (rule, piece, meter), None for
-        nowhere, and the changes.
+        `at` are the meters concerned (None: all).  Returns where which condition is declared, as (rule, piece, meter),
+        None for nowhere, and the changes.  Only meters with a voltage beyond a limit, now or before, cost anything.
         """
         low_uv, high_uv = self.quiet_uv
         if self.quiet and voltage_uv.min() >= low_uv and voltage_uv.max() <= high_uv:
             return None, []
+        at = np.arange(self.state.shape[1]) if at is None else at
+        beyond = ((voltage_uv < low_uv) | (voltage_uv > high_uv)).any(axis=(0, 1))
+        busy = np.flatnonzero(beyond | self.state[:, at].any(axis=0))
+        if not busy.size:
+            return None, []
+        found, changes = self._live(voltage_uv[:, :, busy], ends_ms, at[busy])
+        active = np.zeros((len(self.rules), ends_ms.size, at.size), np.bool_)
+        active[:, :, busy] = found
+        return active, changes
+
+    def _live(self, voltage_uv: Doubles, ends_ms: Ints, at: Ints) -> tuple[Bools, list[Change]]:
         watched = self._watched(voltage_uv)
         condition = self._conditions(watched, voltage_uv, at)
         runs = self._runs(condition, watched, ends_ms, at)
@@ -211,7 +220,7 @@ class Supervision:
         rows = [extremes[one] if isinstance(one, Watch) else voltage_uv[one] for one in self.elements]
         return np.stack(rows, axis=1)
 
-    def _conditions(self, watched: Doubles, voltage_uv: Doubles, at: Ints | slice) -> Bools:
+    def _conditions(self, watched: Doubles, voltage_uv: Doubles, at: Ints) -> Bools:
         """(rule, piece, meter): where a rule's condition is true; remembers the comparators."""
         signed = self.sign * watched
         begin, end = self.begin_uv[:, None], self.end_uv[:, None]
@@ -223,7 +232,7 @@ class Supervision:
         condition: Bools = state.transpose(1, 0, 2)
         return condition
 
-    def _runs(self, condition: Bools, watched: Doubles, ends_ms: Ints, at: Ints | slice) -> _Runs:
+    def _runs(self, condition: Bools, watched: Doubles, ends_ms: Ints, at: Ints) -> _Runs:
         """Stretches of true, those from before the window included, even when they end with it."""
         rows, pieces, meters = condition.shape
         before = self.run_ms[:, at].ravel()
@@ -251,13 +260,12 @@ class Supervision:
             np.where(goes_on, np.minimum(smallest, bottom), smallest),
         )
 
-    def _changes(self, runs: _Runs, begins: Bools, ends: Bools, at: Ints | slice) -> list[Change]:
-        meters = np.arange(self.run_ms.shape[1])[at]
+    def _changes(self, runs: _Runs, begins: Bools, ends: Bools, at: Ints) -> list[Change]:
         changes = []
         for number in np.flatnonzero(begins | ends).tolist():
-            row, meter = divmod(int(runs.column[number]), meters.size)
+            row, meter = divmod(int(runs.column[number]), at.size)
             rule, begin_ms, end_ms = self.rules[row], int(runs.begin_ms[number]), int(runs.end_ms[number])
-            place = (int(meters[meter]), rule.kind, rule.phase)
+            place = (int(at[meter]), rule.kind, rule.phase)
             if begins[number]:
                 second = (begin_ms + rule.hold_ms) // NOTICE_MS * NOTICE_MS + NOTICE_MS if rule.hold_ms else begin_ms
                 changes.append(Change(min(end_ms, second), *place, True, begin_ms))
@@ -277,10 +285,10 @@ class Supervision:
         per_rule: Bools = active.reshape(pieces, rows, meters).transpose(1, 0, 2)
         return per_rule
 
-    def _carry(self, runs: _Runs, open_: Bools, declared: Bools, meters: int, at: Ints | slice) -> None:
+    def _carry(self, runs: _Runs, open_: Bools, declared: Bools, meters: int, at: Ints) -> None:
         """Remember the conditions that are still true at the end of the window."""
         row, meter = np.divmod(runs.column[open_], meters)
-        place = (row, np.arange(self.run_ms.shape[1])[at][meter])
+        place = (row, at[meter])
         carried: tuple[tuple[NDArray[Any], NDArray[Any], float], ...] = (
             (self.run_ms, runs.end_ms - runs.begin_ms, 0),
             (self.active, declared, False),

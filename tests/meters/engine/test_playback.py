@@ -126,6 +126,21 @@ def test_dips_in_samples_reach_the_log_of_the_living_meter(profile):
     assert engine.register(Quantity(Measurand.DIPS, Kind.COUNT)) == 2
 
 
+def test_an_rms_value_is_that_of_the_half_cycle_that_completes_it():
+    """Of the second half cycle at 50 Hz on, 10 ms each; in class S of its cycle.  The ends take the nearest value."""
+    wave = sampled(np.array([230.0]), np.array([10.0]), 50.0, 1.0)
+    wave.voltage_v[0, 640:704] *= 0.5
+    power = coherent(wave, 128)
+    for refresh, hit_s in ((Refresh.HALF_CYCLE, (0.10, 0.11)), (Refresh.CYCLE, (0.10,))):
+        given = power.block(start_s=1000.0, refresh=refresh).excursions
+        low = given.voltage_v < 220
+        assert np.allclose(given.begin_s[low], 1000 + np.array(hit_s))
+        assert np.allclose(given.end_s[low] - given.begin_s[low], 0.01 if refresh is Refresh.HALF_CYCLE else 0.02)
+        assert (given.begin_s[0], given.end_s[-1]) == (1000.0, 1001.0)
+        assert np.allclose(given.begin_s[1:], given.end_s[:-1])
+        assert np.allclose(given.voltage_v[low], 230 * np.sqrt(1.25 / 2))
+
+
 def test_distortion_and_unbalance_of_samples_reach_the_counters():
     """Eleven minutes at a low rate: 10 % of fifth harmonic in L2, 30 % in the current of L3, and 3 % of unbalance."""
     rate_hz, turn = 1600.0, 2 * np.pi * 50 * np.arange(1600 * 660) / 1600

@@ -185,14 +185,15 @@ def test_a_stream_of_events_lies_over_any_source_however_the_fleet_is_cut():
 
 def test_a_lost_supply_is_one_when_all_steps_are_dark():
     """Excursions do not stop the registers: the powers of the steps do.  A whole dark step is without supply."""
-    given = excursions([(0, element, 2.5, 6.0, 0.0) for element in range(3)])
+    given = excursions([(0, element, 2.5, 5.5, 0.0) for element in range(3)])
     engine = Engine(Config(), Playback(steady(10, excursions=given), START_S), START_S)
     engine.advance(START_S + 5)
     assert engine.is_active(EventKind.POWER_FAIL)
     assert not engine.has_supply()
     engine.advance(START_S + 10)
     kinds = [(e.kind, e.active, e.time_s - START_S) for e in engine.events(Logger.VOLTAGE)]
-    assert kinds == [(EventKind.POWER_FAIL, True, 4), (EventKind.POWER_FAIL, False, 6)]
+    assert kinds == [(EventKind.POWER_FAIL, True, 4), (EventKind.POWER_FAIL, False, 5)]
+    assert engine.tiles[0].energy.total[0, 0, 0] == 3000 * (10 - 2) * 10**6 // 3600
     assert [e.kind for e in engine.events(Logger.STATUS)] == [EventKind.RESET]
 
 
