@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dlms.client import Client, connect
 from dlms.errors import AccessError, DlmsError
+from dlms.framing.gateway import Gateway
 from dlms.operations.profiles import Entries
 from dlms.quirks import Quirk
 from dlms.reading import Reading
 
-__all__ = ["AccessError", "Client", "DlmsError", "Entries", "Quirk", "Reading", "connect"]
+__all__ = ["AccessError", "Client", "DlmsError", "Entries", "Gateway", "Quirk", "Reading", "connect"]

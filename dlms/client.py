@@ -19,14 +19,16 @@ from dlms.connection import Closed, Connection, Fault, Notification, Ticket
 from dlms.endpoint import client_framing, dial, parse
 from dlms.enums import ApplicationContext, Conformance, Mechanism
 from dlms.errors import AccessError, DlmsError, LinkError, LocalProtocolError, RemoteProtocolError
+from dlms.framing.gateway import Gateway, GatewayClient
 from dlms.ic import AssociationLn, AssociationSn, ExtendedRegister, ProfileGeneric, Register
 from dlms.interface import AttributeRef, Interface, MethodRef
 from dlms.limits import MAX_NOTIFICATIONS, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.media import Medium
 from dlms.operations import Operation, access, profiles
 from dlms.operations.associate import AssociationRequest
+from dlms.operations.buffer import Selection, buffer
 from dlms.operations.objects import MeterObject
-from dlms.operations.profiles import Column, Entries, Moment
+from dlms.operations.profiles import Column, Entries, Moment, Wanted
 from dlms.operations.referencing import Referencing, referencing
 from dlms.operations.write import Assignment, Call
 from dlms.profile import Profile
@@ -133,17 +135,31 @@ class Client:
         end: Moment | None = None,
         *,
         entries: Entries | None = None,
+        columns: Sequence[Wanted] | None = None,
     ) -> Profile:
-        """Read the buffer of a profile: between two times (both included), by entries, or whole.
+        """Read the buffer of a profile: between two times (both included), by entries, or whole; all columns or some.
 
-        Rows outside are read and left out here where the meter does not offer selection by time.
+        Columns are named by attribute or by the code of their object.  A meter that does not select is read whole, and what
+        is not wanted is left out here: its entries are numbered from 1, the oldest first, but by the quirk of those that
+        count from the newest.
         """
         of = profile if isinstance(profile, ProfileGeneric) else ProfileGeneric(profile)
         if entries is not None and (start is not None or end is not None):
             raise LocalProtocolError("a profile is read by time or by entries, not both")
-        columns = self._run(profiles.columns(of, self._names.get))
-        payload = self._buffer(of, columns, start, end, entries)
-        return Profile(columns, payload, self._column_units(columns))
+        found = self._run(profiles.columns(of, self._names.get))
+        places = profiles.places(found, columns, entries, of)
+        payload = self._run(
+            buffer(
+                of,
+                found,
+                Selection(start, end, entries, places),
+                self._names,
+                selects=profiles.selects(self.connection.negotiated),
+                from_newest=Quirk.ENTRIES_FROM_NEWEST in self.connection.quirks,
+            )
+        )
+        picked = found if places is None else [found[place] for place in places]
+        return Profile(picked, payload, self._column_units(picked))
 
     def objects(self, association: AssociationLn | AssociationSn | None = None) -> list[MeterObject]:
         """The object list of an association, of the current one when None: class, version, name, rights."""
@@ -267,29 +283,7 @@ class Client:
                 case Closed():
                     break
 
-    # profiles
-
-    def _buffer(
-        self,
-        profile: ProfileGeneric,
-        columns: list[Column],
-        start: Moment | None,
-        end: Moment | None,
-        entries: Entries | None,
-    ) -> bytes:
-        if start is None and end is None and entries is None:
-            return self._run(self._names.get_encoded(profile.buffer))
-        selects = profiles.selects(self.connection.negotiated)
-        if entries is not None:
-            if not selects:
-                raise LocalProtocolError("the meter did not grant selective access: entries cannot be asked for")
-            return self._run(self._names.get_encoded(profile.buffer, profiles.by_entry(entries)))
-        clock = profiles.clock_column(columns, profile)
-        first, last = profiles.bounds(start, end)
-        if selects:
-            return self._run(self._names.get_encoded(profile.buffer, profiles.by_range(clock, first, last)))
-        whole = self._run(self._names.get_encoded(profile.buffer))
-        return profiles.within(whole, columns.index(clock), first, last)
+    # scalers and units
 
     def _scaler_unit(self, register: Register | ExtendedRegister) -> tuple[int, int] | None:
         key = register.class_id, register.instance
@@ -344,6 +338,7 @@ def connect(
     confirmed: bool = True,
     pre_established: Negotiated | None = None,
     parallel: int = 1,
+    gateway: Gateway | None = None,
 ) -> Client:
     """Dial an endpoint and open an association.  `auth` defaults to LLS with a password, to none without.
 
@@ -352,7 +347,8 @@ def connect(
     (without it, all that this client does) and `max_receive` (octets of one APDU) are what is proposed to the meter.
     `user` tells the meter who uses the client.  In an association that is not `confirmed` nothing is answered, and only
     `set` and `call` without confirmation are possible; one that is `pre_established` is not asked for.  `parallel` is how
-    many reads of `get_many` may be under way at once, over the wrapper and with logical names.
+    many reads of `get_many` may be under way at once, over the wrapper and with logical names.  `gateway` names the meter
+    behind the one that the endpoint leads to, if that is a gateway.
     Raises LinkError, AssociationRefused, RemoteProtocolError or LocalProtocolError.
     """
     try:
@@ -366,6 +362,8 @@ def connect(
         raise LocalProtocolError(f"{url}: only HDLC has physical addresses")
     options = {"physical": physical, "retries": retries} if over_hdlc else {}
     framing = client_framing(url, client, server, **options)
+    if gateway is not None:
+        framing = GatewayClient(framing, gateway)
     connection = Connection(
         framing,
         request,

@@ -18,6 +18,7 @@ from dlms.limits import RESPONSE_TIMEOUT_S, RETRIES
 
 if TYPE_CHECKING:
     from dlms.client import Client
+    from dlms.framing.gateway import Gateway
 
 PASSWORD_VARIABLE = "DLMS_PASSWORD"
 
@@ -36,6 +37,9 @@ class Access:
     client: Annotated[int, typer.Option(min=1, max=0x7F, help="Client service access point.")] = 16
     server: Annotated[int, typer.Option(min=1, max=0x3FFF, help="Logical device.")] = 1
     physical: Annotated[int | None, typer.Option(min=0, max=0x3FFF, help="Physical device address (HDLC).")] = None
+    gateway: Annotated[
+        str | None, typer.Option(metavar="NETWORK:ADDRESS", help="Meter behind a gateway; the address in hex.")
+    ] = None
     sn: Annotated[bool, typer.Option("--sn", help="Short names instead of logical names.")] = False
     auth: Annotated[Authentication | None, typer.Option(help="Default: lls with a password, none without.")] = None
     password_file: Annotated[
@@ -61,6 +65,7 @@ class Access:
             parse(endpoint)
         except LocalProtocolError as fault:
             raise typer.BadParameter(str(fault)) from fault
+        behind = self._behind()
         secret = self._secret()
         trace = Trace(functools.partial(typer.echo, err=True), (secret,)) if self.trace else NO_TRACE
         mechanism = None if self.auth is None else Mechanism[self.auth.name]
@@ -76,7 +81,21 @@ class Access:
             retries=self.retries,
             trace=trace,
             context=ApplicationContext.SN if self.sn else ApplicationContext.LN,
+            gateway=behind,
         )
+
+    def _behind(self) -> Gateway | None:
+        """The meter behind a gateway.  Raises BadParameter."""
+        from dlms.errors import LocalProtocolError
+        from dlms.framing.gateway import Gateway
+
+        if self.gateway is None:
+            return None
+        network, _, address = self.gateway.partition(":")
+        try:
+            return Gateway(int(network), bytes.fromhex(address))
+        except (ValueError, LocalProtocolError) as fault:
+            raise typer.BadParameter(f"{self.gateway!r} is not NETWORK:ADDRESS: {fault}") from fault
 
     def _secret(self) -> bytes:
         """From the file, the environment, the command line (with a warning), or a prompt when LLS is asked for."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dlms.client import Client
     from dlms.operations.profiles import Entries
     from dlms.profile import Profile
+    from obis import Obis
 
 FORMATS = (".csv", ".json", ".parquet", ".png")
 
@@ -33,6 +34,10 @@ def profile(
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last time, included.")] = None,
     entries: Annotated[str | None, typer.Option(help="FIRST:LAST row numbers, as the meter counts them.")] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="Code of an object whose columns are wanted; may be repeated.  Default: all."),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help=f"File to write: {', '.join(FORMATS)}.")] = None,
     as_json: AS_JSON = JSON_OFF,
 ) -> None:
@@ -45,8 +50,9 @@ def profile(
         raise typer.BadParameter("a profile is read by time or by entries, not both")
     if None not in span and span[0].raw > span[1].raw:
         raise typer.BadParameter(f"--from {span[0]} is later than --to {span[1]}")
+    columns = _codes(column)
     with access.connect(endpoint) as client, _progress(client):
-        found = client.profile(code, *span, entries=picked)
+        found = client.profile(code, *span, entries=picked, columns=columns)
         found.rows()
     if output is not None:
         _write(found, output)
@@ -78,6 +84,16 @@ def _entries(text: str | None) -> Entries | None:
     if not first.isdigit() or not (last.isdigit() or not last):
         raise typer.BadParameter(f"{text!r} is not FIRST:LAST")
     return Entries(int(first), int(last or 0))
+
+
+def _codes(texts: list[str] | None) -> list[Obis] | None:
+    """The codes of the columns.  Raises BadParameter."""
+    from obis import Obis, ObisError
+
+    try:
+        return [Obis(text) for text in texts] if texts else None
+    except ObisError as fault:
+        raise typer.BadParameter(str(fault)) from fault
 
 
 def _progress(client: Client) -> AbstractContextManager[object]:

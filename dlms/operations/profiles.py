@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from dlms import data as cosem_data
 from dlms.apdu.attribute import SelectiveAccess
 from dlms.association import Negotiated
 from dlms.cosem_time import DateTime
@@ -43,6 +42,10 @@ class Column:
         return f"{self.instance}:{self.attribute_index}{element}"
 
 
+Wanted = Column | AttributeRef[Any] | Obis | str
+"""How a column is named: as the profile tells it, by its attribute, or by the code of its object (all columns of it)."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entries:
     """Rows by number, both ends included; what number 1 is, and whether there is a 0, is the meter's matter."""
@@ -71,12 +74,14 @@ def _column(definition: Any, profile: ProfileGeneric) -> Column:
         raise RemoteProtocolError(f"{profile.capture_objects}: {definition!r} is no capture object") from fault
 
 
-def by_range(clock: Column, start: Moment, end: Moment) -> SelectiveAccess:
-    """Rows between two times of the clock column, both included, all columns."""
-    restricting = CAPTURE_OBJECT.coerce(
-        (clock.class_id, bytes(clock.instance), clock.attribute_index, clock.data_index)
-    )
-    return SelectiveAccess(BY_RANGE, (restricting, octets(start), octets(end), []))
+def by_range(clock: Column, start: Moment, end: Moment, selected: Sequence[Column] = ()) -> SelectiveAccess:
+    """Rows between two times of the clock column, both included; all columns unless some are selected."""
+    values = [_definition(column) for column in selected]
+    return SelectiveAccess(BY_RANGE, (_definition(clock), octets(start), octets(end), values))
+
+
+def _definition(column: Column) -> Any:
+    return CAPTURE_OBJECT.coerce((column.class_id, bytes(column.instance), column.attribute_index, column.data_index))
 
 
 def by_entry(entries: Entries) -> SelectiveAccess:
@@ -110,6 +115,42 @@ def selects(negotiated: Negotiated) -> bool:
     return wanted in negotiated.conformance
 
 
+def places(
+    found: Sequence[Column], wanted: Sequence[Wanted] | None, entries: Entries | None, profile: ProfileGeneric
+) -> tuple[int, ...] | None:
+    """The places of the columns that are wanted, in the order of the buffer; None for all.
+
+    Raises LocalProtocolError for one that is not captured, for none at all, and when `entries` name columns too.
+    """
+    if entries is not None and (entries.first_column > 1 or entries.last_column):
+        if wanted is not None:
+            raise LocalProtocolError("columns are named by number or by name, not both")
+        picked = list(range(len(found)))[max(entries.first_column, 1) - 1 : entries.last_column or None]
+    elif wanted is None:
+        return None
+    else:
+        picked = sorted({place for one in wanted for place in _matching(found, one, profile)})
+    if not picked:
+        raise LocalProtocolError(f"no columns of {profile.instance} are asked for")
+    return tuple(picked)
+
+
+def _matching(found: Sequence[Column], wanted: Wanted, profile: ProfileGeneric) -> list[int]:
+    matching = [place for place, column in enumerate(found) if _is(column, wanted)]
+    if not matching:
+        raise LocalProtocolError(f"{profile.instance} captures no {wanted}")
+    return matching
+
+
+def _is(column: Column, wanted: Wanted) -> bool:
+    if isinstance(wanted, Column):
+        return column == wanted
+    if isinstance(wanted, AttributeRef):
+        held = column.class_id, column.instance, column.attribute_index
+        return held == (wanted.class_id, wanted.instance, wanted.index)
+    return column.instance == Obis(wanted)
+
+
 _EARLIEST = bytes.fromhex("0001 01 01 ff 00 00 00 00 8000 ff")
 _LATEST = bytes.fromhex("270f 0c 1f ff 17 3b 3b 63 8000 ff")
 
@@ -117,16 +158,6 @@ _LATEST = bytes.fromhex("270f 0c 1f ff 17 3b 3b 63 8000 ff")
 def bounds(start: Moment | None, end: Moment | None) -> tuple[bytes, bytes]:
     """Both ends of a range as octets; an open end reaches as far as a date-time can."""
     return (_EARLIEST if start is None else octets(start), _LATEST if end is None else octets(end))
-
-
-def within(payload: bytes, clock: int, first: bytes, last: bytes) -> bytes:
-    """The rows of an encoded buffer whose time lies in [first, last], encoded again: for meters without selection."""
-    low, high = wall_clock(first), wall_clock(last)
-    rows = cosem_data.decode(payload)
-    if not isinstance(rows, list) or not all(isinstance(row, tuple) and len(row) > clock for row in rows):
-        raise RemoteProtocolError(f"a profile's buffer with a time in column {clock} was due, not {rows!r:.80}")
-    kept = [row for row in rows if isinstance(row[clock], bytes) and low <= wall_clock(row[clock]) <= high]
-    return cosem_data.encode(kept)
 
 
 def wall_clock(time: bytes) -> bytes:
