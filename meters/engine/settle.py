@@ -22,13 +22,17 @@ from meters.engine.quantity import MICRO_EXPONENT, TARIFFS, Ints
 
 REGISTERS = 6
 """A+, A-, Q1, Q2, Q3, Q4."""
-STEPS, WIDTH = 16, 2048
+STEPS, WIDTH = 16, 1024
 """Steps and meters that are worked on at once: all intermediate arrays stay in the cache."""
 SIGN_SHIFT = 63
 """Shifted so far, a float's bits are all ones when it is negative, else zeros."""
 _MICRO = 10**MICRO_EXPONENT
 _EXACT = 2.0**52
 """Twice this is the last integer up to which all are exact in float64."""
+_IN_PROFILE = (0, 2, 1, 3)
+"""Rows of the profile, A+ A- R+ R-, in the order A+ R+ A- R-."""
+_WORDS = 14
+"""Of memory for each step and meter that is worked on at once."""
 Counts = NDArray[np.uint32]
 
 
@@ -54,7 +58,8 @@ def settle(
     """Settle powers (phase, time, meter) of equal steps; `tariff` 1..8 of each step, or one for all.
 
     A profile row ends every `period_s` (0: every step).  Working memory does not grow with the input.
-    EngineError for shapes, tariffs and periods that do not fit, and for powers that no meter could measure.
+    EngineError for shapes, tariffs and periods that do not fit, for powers that no meter could measure, and for rows that
+    would not fit into 32 bits.
     """
     if active_w.ndim != 3 or active_w.shape != reactive_var.shape or not active_w.size:
         raise EngineError(f"powers are (phase, time, meter) alike, not {active_w.shape} and {reactive_var.shape}")
@@ -71,15 +76,21 @@ def settle(
         np.zeros((4, steps // every, meters), np.uint32),
     )
     runs = _runs(tariffs)
+    memory = np.empty(_WORDS * STEPS * min(WIDTH, meters))
     for first in range(0, meters, WIDTH):
         who = slice(first, min(first + WIDTH, meters))
-        work = _Work(phases, who.stop - first, step_s, no_load_w * _MICRO)
+        work = _Work(phases, who.stop - first, step_s, no_load_w * _MICRO, memory)
         for begin, end, number in runs:
             work.take(active_w[:, begin:end, who], reactive_var[:, begin:end, who])
             row = begin // every
             work.write_rows(every - 1 - begin % every, every, out.profile_wh[:, row:, who])
             out.tariff_uwh[:, number - 1, who] += work.new_uwh()
         out.total_uwh[:, 0, who], out.total_uwh[:, 1:, who] = work.total_uwh, work.phases_uwh()
+        a_in, a_out, q1, q2, q3, q4 = work.total_uwh
+        if max(one.max() for one in (a_in, a_out, q1 + q2, q3 + q4)) >= _MICRO << 32:
+            raise EngineError(
+                f"registers of meters {who.start}..{who.stop - 1} grew beyond 2**32 Wh, which rows cannot hold"
+            )
     return out
 
 
@@ -93,46 +104,64 @@ def _runs(tariffs: NDArray[np.integer[Any]]) -> list[tuple[int, int, int]]:
     ]
 
 
-class _Work:
-    """Some meters, stretch by stretch.  First axis of two: P and Q.  Sums are micro-watts times steps."""
+class _Stretch:
+    """Arrays of work for so many steps, mostly (P | Q, step, meter): small enough to stay in the cache next to the core,
+    so what is not needed at the same time shares memory."""
 
-    def __init__(self, phases: int, meters: int, step_s: int, limit_uw: float) -> None:
-        shape = (2, STEPS, meters)
-        self.power, self.size, self.signed, self.sizes = (np.empty(shape) for _ in range(4))
-        self.small, self.sign = np.empty(shape, np.bool_), np.empty(shape[1:], np.int64)
-        self.backward: Ints = np.empty(shape, np.int64)
-        self.twice = np.empty((4, STEPS, meters))
-        """Positive P, negative P, positive Q, negative Q of the whole meter, summed up over the stretch; doubled."""
+    def __init__(self, memory: Doubles, steps: int, meters: int) -> None:
+        length = 2 * steps * meters
+        self.steps = steps
+        self.one, self.whole = (memory[k * length :][: 2 * length].reshape(2, 2, steps, meters) for k in (0, 2))
+        """(as it is | without its sign, P | Q, step, meter) of one phase, and of all together."""
+        self.twice = memory[4 * length :][: 2 * length].reshape(steps, 4, meters)
+        """(step, positive P, positive Q, negative P, negative Q of the whole meter, meter), summed up over the stretch and
+        doubled."""
+        self.positive, self.negative = (self.twice[:, k : k + 2].transpose(1, 0, 2) for k in (0, 2))
+        self.backward = memory[4 * length :][:length].reshape(2, steps, meters)
+        self.ends = memory[: 2 * length].view(np.int64).reshape(self.twice.shape)
+        rest = memory[6 * length :][:length].view(np.uint8)
+        self.small = rest[:length].view(np.bool_)
+        self.sign = rest[length : 5 * length].view(np.int64).reshape(steps, meters)
+
+
+class _Work:
+    """Some meters, stretch by stretch.  Sums are micro-watts times steps."""
+
+    def __init__(self, phases: int, meters: int, step_s: int, limit_uw: float, memory: Doubles) -> None:
+        self.memory = memory
+        self.stretches: dict[int, _Stretch] = {}
         self.limit_uw = max(limit_uw, 0.5)
-        self.phases, self.steps = phases, 0
-        self.sums: Ints = np.zeros((3, 2, phases, meters), np.int64)
-        """(as it is | without its sign | the same of Q while P < 0 as (Q, |Q|), P | Q, phase, meter)."""
-        self.before: Ints = np.zeros((4, 1, meters), np.int64)
+        self.phases, self.meters = phases, meters
+        self.new: Doubles = np.zeros((phases, 3, 2, meters))
+        """(phase, as it is | without its sign | the same of Q while P < 0 as (Q, |Q|), P | Q, meter) of a stretch."""
+        self.sums: Ints = np.zeros(self.new.shape, np.int64)
+        self.before: Doubles = np.zeros((4, meters))
+        self.before_wh: Ints = np.zeros((4, meters), np.int64)
+        """What `twice` begins with, and what was taken out of it to keep it exact."""
         self.total_uwh: Ints = np.zeros((REGISTERS, meters), np.int64)
         common = math.gcd(step_s, SECONDS_PER_HOUR)
         self.times, self.divisor = step_s // common, SECONDS_PER_HOUR // common
 
     def take(self, active_w: Floats, reactive_var: Floats) -> None:
         """Sum a stretch up."""
-        steps = self.steps = active_w.shape[1]
-        signed, sizes = self.signed[:, :steps], self.sizes[:, :steps]
+        steps = active_w.shape[1]
+        if steps not in self.stretches:
+            self.stretches[steps] = _Stretch(self.memory, steps, self.meters)
+        work = self.now = self.stretches[steps]
         for phase in range(self.phases):
-            power, size = (self.power[:, :steps], self.size[:, :steps]) if phase else (signed, sizes)
-            self._phase(active_w[phase], reactive_var[phase], power, size)
-            sign = np.right_shift(power[0].view(np.int64), SIGN_SHIFT, out=self.sign[:steps])
-            backward = self.backward[:, :steps]
-            np.bitwise_and(power[1].view(np.int64), sign, out=backward[0])
-            np.bitwise_and(size[1].view(np.int64), sign, out=backward[1])
-            for sums, array in zip(self.sums, (power, size, backward.view(np.float64)), strict=True):
-                sums[:, phase] += array.sum(axis=1).astype(np.int64)
+            both = work.one if phase else work.whole
+            self._phase(active_w[phase], reactive_var[phase], *both)
+            self._sum_up(self.new[phase], *both)
             if phase:
-                signed += power
-                sizes += size
-        twice = self.twice[:, :steps]
-        np.add(sizes, signed, out=twice[0::2])
-        np.subtract(sizes, signed, out=twice[1::2])
+                work.whole += both
+        self._check(active_w, reactive_var)
+        self.sums += self.new.astype(np.int64)
+        signed, sizes = work.whole
+        np.add(sizes, signed, out=work.positive)
+        np.subtract(sizes, signed, out=work.negative)
+        work.twice[0] += self.before
         for step in range(1, steps):
-            twice[:, step] += twice[:, step - 1]
+            work.twice[step] += work.twice[step - 1]
 
     def _phase(self, active_w: Floats, reactive_var: Floats, power: Doubles, size: Doubles) -> None:
         """Fill in P and Q of a phase in whole micro-units without what is below the limit, and their sizes."""
@@ -140,45 +169,72 @@ class _Work:
         np.multiply(reactive_var, _MICRO, out=power[1], dtype=np.float64)
         np.rint(power, out=power)
         np.abs(power, out=size)
-        if not size.max() * (self.phases * STEPS) < _EXACT:
+        flat = size.reshape(-1)
+        small = np.less(flat, self.limit_uw, out=self.now.small).nonzero()[0]
+        flat[small] = 0.0
+        power.reshape(-1)[small] = 0.0
+
+    def _sum_up(self, new: Doubles, power: Doubles, size: Doubles) -> None:
+        """Sum the stretch of one phase up."""
+        work = self.now
+        np.add.reduce(power, axis=1, out=new[0])
+        np.add.reduce(size, axis=1, out=new[1])
+        sign = np.right_shift(power[0].view(np.int64), SIGN_SHIFT, out=work.sign)
+        backward = work.backward.view(np.int64)
+        np.bitwise_and(power[1].view(np.int64), sign, out=backward[0])
+        np.abs(work.backward[0], out=work.backward[1])
+        np.add.reduce(work.backward, axis=1, out=new[2])
+
+    def _check(self, active_w: Floats, reactive_var: Floats) -> None:
+        """Sums of sizes that are small enough mean that all of them, and what is made of them, are exact.
+
+        EngineError for what is not.
+        """
+        if not self.new[:, 1].max() * self.phases < _EXACT:
             for array, name in ((active_w, "active_w"), (reactive_var, "reactive_var")):
-                check_exact(array[None], 2 * self.phases * STEPS, name)
-        small = np.less(size, self.limit_uw, out=self.small[:, : self.steps])
-        np.copyto(power, 0.0, where=small)
-        np.copyto(size, 0.0, where=small)
+                check_exact(array, 2 * STEPS, name)
 
     def write_rows(self, first: int, every: int, out: Counts) -> None:
         """Readings after step `first` of the stretch and every so many further ones, into rows (register, row, meter)."""
-        ends = self.twice[:, first : self.steps : every].astype(np.int64)
-        ends += self.before
+        twice, unit = self.now.twice[first::every], 2 * _MICRO * self.divisor
+        ends = self.now.ends[: len(twice)]
+        np.copyto(ends, twice, casting="unsafe")
         if self.times > 1:
             ends *= self.times
-        ends //= 2 * _MICRO * self.divisor
-        out[:, : ends.shape[1]] = ends
-        self.before += self.twice[:, self.steps - 1 : self.steps].astype(np.int64)
+        ends //= unit
+        if self.before_wh.any():
+            ends += self.before_wh
+        for register, row in enumerate(_IN_PROFILE):
+            out[row, : len(ends)] = ends[:, register]
+        self.before[...] = self.now.twice[-1]
+        if self.before.max() > _EXACT / 2:
+            whole = self.before // unit
+            self.before -= whole * unit
+            self.before_wh += whole.astype(np.int64) * self.times
 
     def new_uwh(self) -> Ints:
         """What the whole meter's registers have gained by the last stretch."""
-        total: Ints = self._registers(self.sums.sum(axis=2))
+        total: Ints = self._registers(self.sums.sum(axis=0))
         gained = total - self.total_uwh
         self.total_uwh = total
         return gained
 
     def phases_uwh(self) -> Ints:
         """The registers of each phase, (register, phase, meter)."""
-        return self._registers(self.sums)
+        return self._registers(np.moveaxis(self.sums, 0, 2))
 
     def _registers(self, sums: Ints) -> Ints:
-        """Sums as in `sums` -> A+, A-, Q1..Q4."""
+        """Sums as those of a phase -> A+, A-, Q1..Q4."""
         (p, q), (p_size, q_size), (q_back, size_back) = sums
         q_forward, size_forward = q - q_back, q_size - size_back
-        twice = (
-            p_size + p,
-            p_size - p,
-            size_forward + q_forward,
-            size_back + q_back,
-            size_back - q_back,
-            size_forward - q_forward,
-        )
-        registers: Ints = np.stack(twice) * self.times // (2 * self.divisor)
+        registers: Ints = np.empty((REGISTERS, *p.shape), np.int64)
+        np.add(p_size, p, out=registers[0])
+        np.subtract(p_size, p, out=registers[1])
+        np.add(size_forward, q_forward, out=registers[2])
+        np.add(size_back, q_back, out=registers[3])
+        np.subtract(size_back, q_back, out=registers[4])
+        np.subtract(size_forward, q_forward, out=registers[5])
+        if self.times > 1:
+            registers *= self.times
+        registers //= 2 * self.divisor
         return registers

@@ -104,6 +104,24 @@ def test_nothing_is_lost_in_a_year() -> None:
     assert settled.profile_wh[0, -1, 0] == wanted_uwh // 10**6
 
 
+@pytest.mark.parametrize("step_s", [7, 900])
+def test_large_powers_stay_exact(step_s: int) -> None:
+    """What is summed up would soon be more than float64 holds exactly."""
+    active_w = 1e8 + np.arange(3 * STEPS + 2) / 1e6
+    settled = settle(active_w[None, :, None], -active_w[None, :, None], step_s)
+    uws = np.cumsum([round(power * 1e6) * step_s for power in active_w.tolist()])
+    assert settled.profile_wh[0, :, 0].tolist() == (uws // 3600 // 10**6).tolist()
+    assert settled.profile_wh[3, :, 0].tolist() == (uws // 3600 // 10**6).tolist()
+    assert settled.total_uwh[:, 0, 0].tolist() == [uws[-1] // 3600, 0, 0, 0, 0, uws[-1] // 3600]
+
+
+def test_rows_that_would_wrap_are_refused() -> None:
+    """A hundred megawatts for 43 hours."""
+    settle(np.full((1, 42, 1), 1e8), np.zeros((1, 42, 1)), 3600)
+    with pytest.raises(EngineError, match=r"registers of meters 0\.\.0 grew beyond"):
+        settle(np.zeros((1, 43, 1)), np.full((1, 43, 1), -1e8), 3600)
+
+
 def test_signs_of_nothing_make_no_quadrant() -> None:
     active_w = np.array([-0.0, -1e-9, 2.29, -2.29, 2.3]).reshape(1, 5, 1)
     reactive_var = np.full((1, 5, 1), 3600.0)
