@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from meters.engine.quantity import CHANNELS, MICRO_EXPONENT, TARIFFS, Ints, Measurand, combine
+from meters.engine.quantity import CHANNELS, COMPONENTS, MICRO_EXPONENT, TARIFFS, Ints, Measurand, combine
 from meters.engine.ring import Ring
 
 MAXIMA = (
@@ -18,6 +18,12 @@ MAXIMA = (
 )
 """Measurands that have maximum registers."""
 
+_PLUS = (
+    np.array([COMPONENTS[measurand][0][0] for measurand in MAXIMA]),
+    [COMPONENTS[measurand][0][1] for measurand in MAXIMA if len(COMPONENTS[measurand][0]) > 1],
+)
+_TWO = [row for row, measurand in enumerate(MAXIMA) if len(COMPONENTS[measurand][0]) > 1]
+"""The first channel of each of MAXIMA, the second one of those that have two, and which these are."""
 DAY_S = 86_400
 _MICRO = 10**MICRO_EXPONENT
 _HISTORY_DEPTH = 288
@@ -98,7 +104,9 @@ class _Sums:
 
 def measured(channels: Ints) -> Ints:
     """(MAXIMA, ...) out of the channels (channel, ...)."""
-    return np.stack([combine(channels, measurand) for measurand in MAXIMA])
+    out: Ints = channels[_PLUS[0]]
+    out[_TWO] += channels[_PLUS[1]]
+    return out
 
 
 class Maxima:
@@ -115,22 +123,25 @@ class Maxima:
 
         A later equal mean does not replace the earlier time.
         """
-        self._compare(0, at, means, time_s)
-        for number in range(1, TARIFFS + 1):
+        if not at.size:
+            return
+        first = int(tariff[0])
+        if (tariff == first).all():
+            # the total and the one tariff, slots 0 and `first`
+            self._compare(slice(0, first + 1, first), at, means[:, None], time_s)
+            return
+        self._compare(slice(0, 1), at, means[:, None], time_s)
+        for number in np.unique(tariff).tolist():
             these = tariff == number
-            if these.all():
-                self._compare(number, at, means, time_s)
-                break
-            if these.any():
-                self._compare(number, at[these], means[:, these], time_s[these])
+            self._compare(slice(number, number + 1), at[these], means[:, None, these], time_s[these])
 
-    def _compare(self, slot: int, at: Ints, means: Ints, time_s: Ints) -> None:
+    def _compare(self, slots: slice, at: Ints, means: Ints, time_s: Ints) -> None:
         index = slice(None) if at.size == self.meters else at
-        before = self.maximum_uw[:, slot, index]
+        before = self.maximum_uw[:, slots, index]
         larger = means > before
         if larger.any():
-            self.maximum_uw[:, slot, index] = np.where(larger, means, before)
-            self.time_s[:, slot, index] = np.where(larger, time_s, self.time_s[:, slot, index])
+            self.maximum_uw[:, slots, index] = np.where(larger, means, before)
+            self.time_s[:, slots, index] = np.where(larger, time_s, self.time_s[:, slots, index])
 
     def restart(self, at: Ints) -> None:
         """The maxima of the meters `at` begin at zero."""

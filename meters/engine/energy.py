@@ -16,6 +16,8 @@ from meters.engine.wiring import Summation
 Doubles = NDArray[np.float64]
 
 SECONDS_PER_HOUR = 3600
+SIGN_SHIFT = 63
+"""Shifted so far, a float's bits are all ones when it is negative, else zeros."""
 _EXACT = 2.0**53
 """Integers up to here are exact in float64, so sums below it are, in any order."""
 
@@ -43,9 +45,11 @@ class Powers:
     def __init__(self, stack: Doubles) -> None:
         """Takes over `stack`, in which only P, Q and S are filled in yet."""
         np.maximum(stack[1], 0.0, out=stack[2])
-        self.stack = stack
-        forward = stack[0] >= 0.0
-        self.forward = self.stack if forward.all() else np.where(forward, self.stack, 0.0)
+        self.stack = self.forward = stack
+        if stack[0].min(initial=0.0) < 0.0:
+            # all bits where P >= 0, else none; adding zero turns -0.0 into 0.0
+            mask = ~np.right_shift((stack[0] + 0.0).view(np.int64), SIGN_SHIFT)
+            self.forward = np.bitwise_and(stack.view(np.int64), mask).view(np.float64)
 
     def channels(self, first: int, last: int) -> Ints:
         """(channel, element, meter): sums over steps [first, last) of A+, A-, Q1..Q4, S+, S- in micro-units."""

@@ -24,6 +24,9 @@ MICRO_EXPONENT = 6
 class Measurand(Enum):
     """What is measured, with the names of OBIS value group C in the margin."""
 
+    __hash__ = object.__hash__
+    """Members are singletons, and looked up at every period's end: the hash of a name takes longer."""
+
     ACTIVE_IMPORT = auto()
     """1 A+, P+"""
     ACTIVE_EXPORT = auto()
@@ -95,6 +98,8 @@ class Measurand(Enum):
 
 class Kind(Enum):
     """In which form a measurand is shown."""
+
+    __hash__ = object.__hash__
 
     ENERGY = auto()
     """Cumulative register (Wh, varh, VAh), truncated."""

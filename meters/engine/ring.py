@@ -12,6 +12,8 @@ from meters.engine.errors import EngineError
 from meters.engine.quantity import Ints
 
 _FIRST_CAPACITY = 32
+_LARGEST = (1 << 32) - 1
+"""What fits into a column of uint32, which every narrow column is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,7 @@ class Ring:
         """A column, wide enough for the values."""
         column = self.columns[index]
         if column.dtype != np.int64:
-            limits = np.iinfo(column.dtype)
-            if value.max() > limits.max or value.min() < limits.min:
+            if value.max() > _LARGEST or value.min() < 0:
                 column = self.columns[index] = column.astype(np.int64)
         return column
 

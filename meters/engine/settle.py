@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from meters.engine.block import Floats
 from meters.engine.config import NoLoad
-from meters.engine.energy import SECONDS_PER_HOUR, Doubles, check_exact
+from meters.engine.energy import SECONDS_PER_HOUR, SIGN_SHIFT, Doubles, check_exact
 from meters.engine.errors import EngineError
 from meters.engine.quantity import MICRO_EXPONENT, TARIFFS, Ints
 
@@ -24,8 +24,6 @@ REGISTERS = 6
 """A+, A-, Q1, Q2, Q3, Q4."""
 STEPS, WIDTH = 16, 1024
 """Steps and meters that are worked on at once: all intermediate arrays stay in the cache."""
-SIGN_SHIFT = 63
-"""Shifted so far, a float's bits are all ones when it is negative, else zeros."""
 _MICRO = 10**MICRO_EXPONENT
 _EXACT = 2.0**52
 """Twice this is the last integer up to which all are exact in float64."""

@@ -124,7 +124,8 @@ class Tile(State):
             if self.logs_instants or last == window.steps:
                 window.show(last - 1)
             self._close_due()
-            self.follow_plan(np.flatnonzero(self.tariff_due_s <= self.clock_s))
+            if self.config.tariff_plan is not None and (switching := self.tariff_due_s <= self.clock_s).any():
+                self.follow_plan(np.flatnonzero(switching))
             step = last
 
     def _due(self) -> list[Ints]:
