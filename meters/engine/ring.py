@@ -63,9 +63,8 @@ class Ring:
     def _fitting(self, index: int, value: Ints) -> NDArray[Any]:
         """A column, wide enough for the values."""
         column = self.columns[index]
-        if column.dtype != np.int64:
-            if value.max() > _LARGEST or value.min() < 0:
-                column = self.columns[index] = column.astype(np.int64)
+        if column.dtype != np.int64 and (value.max() > _LARGEST or value.min() < 0):
+            column = self.columns[index] = column.astype(np.int64)
         return column
 
     def erase(self, at: Ints) -> None:
