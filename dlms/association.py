@@ -230,6 +230,18 @@ class Negotiated:
     max_receive: int = 0
     context: ApplicationContext = ApplicationContext.LN
     mechanism: Mechanism = Mechanism.NONE
+    overhead: int = 0
+    """Octets that protection adds to an APDU, at most."""
+
+    @property
+    def plain_send(self) -> int:
+        """Octets of the longest APDU that may be sent, before protection; 0 where there is no limit."""
+        return max(1, self.max_send - self.overhead) if self.max_send else 0
+
+    @property
+    def plain_receive(self) -> int:
+        """Octets of the longest APDU that the peer may send, before protection; 0 where there is no limit."""
+        return max(1, self.max_receive - self.overhead) if self.max_receive else 0
 
     def missing(self, request: Record) -> Conformance:
         """The conformance bits that `request` needs and that were not negotiated."""

@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from dlms.apdu.attribute import SelectiveAccess
 from dlms.association import NOTHING, Negotiated
@@ -20,7 +20,7 @@ from dlms.endpoint import client_framing, dial, parse
 from dlms.enums import ApplicationContext, Conformance, Mechanism
 from dlms.errors import AccessError, DlmsError, LinkError, LocalProtocolError, RemoteProtocolError
 from dlms.framing.gateway import Gateway, GatewayClient
-from dlms.ic import AssociationLn, AssociationSn, ExtendedRegister, ProfileGeneric, Register
+from dlms.ic import AssociationLn, AssociationSn, Data, ExtendedRegister, ProfileGeneric, Register
 from dlms.interface import AttributeRef, Interface, MethodRef
 from dlms.limits import MAX_NOTIFICATIONS, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.media import Medium
@@ -37,9 +37,14 @@ from dlms.reading import Reading
 from dlms.trace import NO_TRACE, Trace
 from obis import Obis
 
+if TYPE_CHECKING:
+    from dlms.ciphering import Security
+
 T = TypeVar("T")
 
 CLOSE_TIMEOUT_S = 2.0
+INVOCATION_COUNTER = Data("0.0.43.1.0.255")
+"""Where a meter shows, in its public association, the last invocation counter that it accepted.  Blue Book, OBIS codes."""
 
 
 class Client:
@@ -339,8 +344,12 @@ def connect(
     pre_established: Negotiated | None = None,
     parallel: int = 1,
     gateway: Gateway | None = None,
+    security: Security | None = None,
+    system_title: bytes | None = None,
+    max_counter_jump: int = 0,
 ) -> Client:
-    """Dial an endpoint and open an association.  `auth` defaults to LLS with a password, to none without.
+    """Dial an endpoint and open an association.  `auth` defaults to HLS GMAC with `security`, else to LLS with a password,
+    to none without.  With `security` that protects anything the context is a ciphered one.
 
     `timeout_s` is the budget of one exchange, its `retries` repetitions included; `deadline_s` that of everything.
     `context` says how objects are named, by logical or short names; the verbs are the same with both.  `conformance`
@@ -348,18 +357,43 @@ def connect(
     `user` tells the meter who uses the client.  In an association that is not `confirmed` nothing is answered, and only
     `set` and `call` without confirmation are possible; one that is `pre_established` is not asked for.  `parallel` is how
     many reads of `get_many` may be under way at once, over the wrapper and with logical names.  `gateway` names the meter
-    behind the one that the endpoint leads to, if that is a gateway.
+    behind the one that the endpoint leads to, if that is a gateway.  `system_title` is ours where HLS SHA-256 is used
+    without `security`.  With `max_counter_jump` the meter is asked first, in its public association, for the invocation
+    counter that it expects, and ours goes forward to that by no more than so many.
     Raises LinkError, AssociationRefused, RemoteProtocolError or LocalProtocolError.
     """
     try:
         secret = password.encode("latin-1") if isinstance(password, str) else password or b""
     except UnicodeEncodeError:
         raise LocalProtocolError("the password has characters outside Latin-1: give its octets") from None
-    mechanism = auth if auth is not None else Mechanism.LLS if secret else Mechanism.NONE
-    request = AssociationRequest(mechanism, secret, context, conformance, max_receive, user, confirmed, pre_established)
+    if auth is not None:
+        mechanism = auth
+    else:
+        mechanism = Mechanism.HLS_GMAC if security is not None else Mechanism.LLS if secret else Mechanism.NONE
+    if security is not None and security.protection:
+        context = ApplicationContext.SN_CIPHERED if context.short_names else ApplicationContext.LN_CIPHERED
+    request = AssociationRequest(
+        mechanism,
+        secret,
+        context,
+        conformance,
+        max_receive,
+        user,
+        confirmed,
+        pre_established,
+        security,
+        system_title,
+    )
     over_hdlc = parse(url).framing == "hdlc"
     if physical is not None and not over_hdlc:
         raise LocalProtocolError(f"{url}: only HDLC has physical addresses")
+    if max_counter_jump and security is not None:
+        with connect(
+            url, server=server, physical=physical, timeout_s=timeout_s, deadline_s=deadline_s, gateway=gateway
+        ) as public:
+            expected = int(public.get(INVOCATION_COUNTER.value)) + 1
+        counter = security.counters.sending(security.provider.fingerprint(), security.system_title)
+        counter.resynchronise(expected, max_jump=max_counter_jump)
     options = {"physical": physical, "retries": retries} if over_hdlc else {}
     framing = client_framing(url, client, server, **options)
     if gateway is not None:

@@ -25,11 +25,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlms import apdu as services
 from dlms.acse import Aare, Aarq, decode_acse
 from dlms.apdu import decode_apdu
+from dlms.apdu.protected import ENVELOPE_TAGS
 from dlms.association import KINDS, Association, Kind, Negotiated, Role, State
 from dlms.codec import Record, decode, encode
 from dlms.enums import Conformance
@@ -40,6 +41,8 @@ from dlms.errors import (
     LocalProtocolError,
     OutcomeUnknown,
     RemoteProtocolError,
+    SecurityError,
+    ServiceRefused,
 )
 from dlms.exchange import Exchange, goes_alone, repeatable, unfinished
 from dlms.exchange import Ticket as Ticket
@@ -51,6 +54,9 @@ from dlms.operations import Operation, Request
 from dlms.operations.associate import AssociationRequest, associate, assumed, negotiate, release
 from dlms.quirks import Quirk
 from dlms.trace import NO_TRACE, Trace
+
+if TYPE_CHECKING:
+    from dlms.client_ciphering import ClientCiphering
 
 T = TypeVar("T")
 
@@ -127,6 +133,7 @@ class Connection:
         self._parallel, self._ids = parallel, InvokeIds()
         self._blocks = BlockTransfer(framing.window, retries=retries)
         self._pushed = BlockStream()
+        self._ciphering = _ciphering(request)
 
     # what the user asks
 
@@ -145,12 +152,24 @@ class Connection:
     def open(self, now: float, timeout_s: float | None = None) -> Ticket[Negotiated]:
         """Bring up the layer below and open the association."""
         self.framing.give_exchange(timeout_s or self.timeout_s)
-        ticket = self.start(associate(self.request), now, timeout_s)
+        ticket = self.start(self._opening(), now, timeout_s)
         if self.closed is None and not self._connecting:
             self._connecting = True
             self.framing.connect(now)
             self._drain_framing(now)
         return ticket
+
+    def _opening(self) -> Operation[Negotiated]:
+        """Open the association; one whose server did not prove itself is none."""
+        try:
+            negotiated = yield from associate(self.request)
+        except DlmsError:
+            if self.association.state is State.AUTHENTICATING:
+                self.association.lower_layer_lost()
+            raise
+        if self.association.state is State.AUTHENTICATING:
+            self.association.authenticated()
+        return negotiated
 
     def release(self, now: float, timeout_s: float | None = None) -> Ticket[None]:
         """Close the association (by RLRQ unless the meter's quirk is not to), without touching the layer below."""
@@ -362,15 +381,25 @@ class Connection:
             raise LocalProtocolError(f"{apdu.wire_name()} of {len(data)} octets; the peer receives {limit}")
         return limit
 
+    @property
+    def _authenticating(self) -> bool:
+        return self.association.state is State.AUTHENTICATING
+
+    def _closed(self, data: bytes) -> bytes:
+        """An encoded APDU in its envelope, where there is one."""
+        return data if self._ciphering is None else self._ciphering.close(data, authenticating=self._authenticating)
+
     def _encode(self, apdu: Record, ticket: Ticket[Any], *, confirmed: bool = True) -> tuple[bytes, int | None]:
-        """The bytes of an APDU with its invoke-id in place, and that id (None where there is none)."""
+        """The bytes of an APDU, protected, with its invoke-id in place, and that id (None where there is none)."""
+        if self._ciphering is not None:
+            apdu = self._ciphering.prepared(apdu)
         unmarked = Quirk.NO_SERVICE_CLASS in self.quirks and apdu.wire_name().startswith("get-")
         high = ticket.high_priority and Conformance.PRIORITY_MANAGEMENT_SUPPORTED in self.negotiated.conformance
         busy = [number for exchange in self._under_way for number in exchange.invoke_ids]
         data, ticket.invoke_id = self._ids.put(
             apdu, encode(apdu), ticket.invoke_id, busy, confirmed=confirmed and not unmarked, high=high
         )
-        return data, ticket.invoke_id
+        return self._closed(data), ticket.invoke_id
 
     def _finish(self, ticket: Ticket[Any], value: Any, error: DlmsError | None = None) -> None:
         if not ticket.done:
@@ -402,7 +431,7 @@ class Connection:
             whole = self._unblocked(data, now)
             if whole is None:
                 return
-            data = whole
+            data = self._opened(whole)
             apdu = self._decode(data)
             kind = KINDS.get(type(apdu))
             if kind is Kind.NOTIFICATION:
@@ -421,9 +450,10 @@ class Connection:
                 return self._events.append(Fault(error))
             return self._fault(error, self._awaiting(data), now)
         self._trace.apdu_received(apdu)
-        self._answered(exchange, apdu, now)
+        unproven = self._ciphering is not None and self.association.state is State.OPEN and data is whole
+        self._answered(exchange, apdu, unproven, now)
 
-    def _answered(self, exchange: Exchange, apdu: Record, now: float) -> None:
+    def _answered(self, exchange: Exchange, apdu: Record, unproven: bool, now: float) -> None:
         self._under_way.remove(exchange)
         self._ids.reserve(exchange.earlier)
         ticket = exchange.ticket
@@ -432,7 +462,10 @@ class Connection:
         elif self._under_way and unfinished(apdu):
             self._held.append((ticket, exchange.request))
         else:
-            self._resume(ticket, exchange.reply(apdu, reliable=self.framing.reliable), now)
+            reply = exchange.reply(apdu, reliable=self.framing.reliable)
+            if isinstance(reply, ServiceRefused) and unproven and not exchange.request.read_only:
+                reply = _chained(OutcomeUnknown(f"nothing proves that this refusal is the meter's: {reply}"), reply)
+            self._resume(ticket, reply, now)
         self._proceed(now)
 
     def _awaiting(self, data: bytes) -> Exchange | None:
@@ -470,10 +503,19 @@ class Connection:
             self._events.append(Fault(error))
             return None
 
+    def _opened(self, data: bytes) -> bytes:
+        """The plain APDU.  Raises SecurityError for one that is protected worse than what was asked for."""
+        if self._ciphering is not None:
+            return self._ciphering.open(data, authenticating=self._authenticating)
+        if data[:1] and data[0] in ENVELOPE_TAGS:
+            raise SecurityError("a protected APDU, and no keys are known here")
+        return data
+
     def _decode(self, data: bytes) -> Record:
         """The record that is waited for where the prefix allows several (a result left encoded), else the usual one."""
         if data[:1] in (b"\x61", b"\x63"):
-            return decode_acse(data)
+            apdu = decode_acse(data)
+            return apdu if self._ciphering is None else self._ciphering.accepted(apdu)
         if (exchange := self._awaiting(data)) is not None:
             for wanted in exchange.request.replies:
                 if data.startswith(wanted.prefix):
@@ -489,7 +531,7 @@ class Connection:
         if isinstance(apdu, services.DataNotification) and apdu.long_invoke_id_and_priority & CONFIRMED_NOTIFICATION:
             confirm = services.DataNotificationConfirm(apdu.long_invoke_id_and_priority, b"")
             if self._up:
-                self.framing.send(encode(confirm), now, reply=False)
+                self.framing.send(self._closed(encode(confirm)), now, reply=False)
 
     def _fault(self, error: DlmsError, exchange: Exchange | None, now: float) -> None:
         """Fail the operation that waits, or report what nothing waited for."""
@@ -531,6 +573,15 @@ class Connection:
             ticket.operation.close()
             self._finish(ticket, None, LinkError(reason))
         self._events.append(Closed(reason))
+
+
+def _ciphering(request: AssociationRequest) -> ClientCiphering | None:
+    """The envelopes of a ciphered context; a plain one loads no cryptography."""
+    if request.security is None or not request.context.ciphered:
+        return None
+    from dlms.client_ciphering import ClientCiphering
+
+    return ClientCiphering(request.security)
 
 
 def _nothing() -> Operation[None]:

@@ -34,6 +34,11 @@ DED = {plain: ded for plain, (_, _, ded) in _SERVICES.items()}
 """Tag of a service -> tag of its envelope under the dedicated key."""
 PLAIN = {tag: plain for table in (GLO, DED) for plain, tag in table.items()}
 """Tag of an envelope -> tag that the APDU inside must have."""
+SIGNING, GENERAL_GLO, GENERAL_DED, CIPHERING = 0xDF, 0xDB, 0xDC, 0xDD
+GENERAL_TAGS = frozenset((SIGNING, GENERAL_GLO, GENERAL_DED, CIPHERING))
+"""Tags of the envelopes that need the conformance bit general-protection."""
+ENVELOPE_TAGS = GENERAL_TAGS | PLAIN.keys()
+"""First octets of everything that is protected."""
 _NAMES = {glo: f"glo-{name}" for name, glo, _ in _SERVICES.values()} | {
     ded: f"ded-{name}" for name, _, ded in _SERVICES.values()
 }

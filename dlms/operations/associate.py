@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from typing import TYPE_CHECKING
 
 from dlms.acse import (
     AUTHENTICATION_REQUIREMENT,
@@ -18,7 +19,7 @@ from dlms.acse import (
 from dlms.apdu.errors import ConfirmedServiceError
 from dlms.apdu.initiate import DLMS_VERSION, InitiateRequest, InitiateResponse, vaa_name
 from dlms.association import NOTHING, Negotiated
-from dlms.codec import decode, encode
+from dlms.codec import Record, decode, encode
 from dlms.enums import (
     ApplicationContext,
     AssociationResult,
@@ -33,6 +34,9 @@ from dlms.enums import (
 )
 from dlms.errors import AssociationRefused, DecodeError, LocalProtocolError, RemoteProtocolError, SecurityError
 from dlms.operations import Operation, Request
+
+if TYPE_CHECKING:
+    from dlms.ciphering import Security
 
 C = Conformance
 LN_CONFORMANCE = (
@@ -66,8 +70,13 @@ ACCEPTING = frozenset((UserDiagnostic.NULL,))
 """What the diagnostic of an AARE that accepts may be."""
 ACCEPTING_HLS = ACCEPTING | {UserDiagnostic.AUTHENTICATION_REQUIRED}
 """The same where passes 3 and 4 of the authentication are due."""
-PROPOSALS = {ApplicationContext.LN: LN_CONFORMANCE, ApplicationContext.SN: SN_CONFORMANCE}
+PROPOSALS = {context: SN_CONFORMANCE if context.short_names else LN_CONFORMANCE for context in ApplicationContext}
 """What is proposed in a context unless the user says otherwise."""
+
+WITH_SECRET = frozenset((Mechanism.LLS, Mechanism.HLS, Mechanism.HLS_MD5, Mechanism.HLS_SHA1, Mechanism.HLS_SHA256))
+"""Mechanisms that prove a secret."""
+WITH_KEYS = frozenset((Mechanism.HLS_GMAC, Mechanism.HLS_ECDSA))
+"""Mechanisms that prove keys."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,6 +86,8 @@ class AssociationRequest:
     Without `conformance` it is that of `PROPOSALS` for the context.  `user` identifies who uses the client, where the
     server wants to know.  One that is not `confirmed` has no answers: what was proposed is taken to hold, and only
     unconfirmed services are served.  One that is `pre_established` is not asked for at all: that is what holds in it.
+    A ciphered context and the mechanisms HLS GMAC and ECDSA need `security`; `system_title` is ours where HLS SHA-256 is
+    used without it.
     """
 
     mechanism: Mechanism = Mechanism.NONE
@@ -87,6 +98,8 @@ class AssociationRequest:
     user: int | None = None
     confirmed: bool = True
     pre_established: Negotiated | None = None
+    security: Security | None = None
+    system_title: bytes | None = None
 
     @property
     def released(self) -> bool:
@@ -94,37 +107,55 @@ class AssociationRequest:
         return self.confirmed and self.pre_established is None
 
     def __post_init__(self) -> None:
-        if self.mechanism not in (Mechanism.NONE, Mechanism.LLS):
-            raise LocalProtocolError(
-                f"authentication {label(Mechanism, self.mechanism)} is not there yet: none and lls are"
-            )
-        if self.context not in PROPOSALS:
-            wanted = label(ApplicationContext, self.context)
-            raise LocalProtocolError(f"context {wanted} is not there yet: ln and sn are")
+        if self.security is not None and self.system_title is None:
+            object.__setattr__(self, "system_title", self.security.system_title)
+        if self.context not in ApplicationContext:
+            raise LocalProtocolError(f"there is no application context {self.context}")
+        if self.context.ciphered and self.security is None:
+            raise LocalProtocolError(f"context {label(ApplicationContext, self.context)} needs keys: say `security`")
+        self._check_mechanism()
         if not self.conformance:
-            object.__setattr__(self, "conformance", PROPOSALS[self.context])
+            object.__setattr__(self, "conformance", PROPOSALS[self.context] | self._general_protection())
         if not 0 <= self.max_receive <= 0xFFFF:
             raise LocalProtocolError(f"APDUs of {self.max_receive} octets: 0 (no limit) to 65535 can be proposed")
-        if self.mechanism is Mechanism.LLS and not self.secret:
-            raise LocalProtocolError("low level security needs a password")
+
+    def _check_mechanism(self) -> None:
+        if self.mechanism not in Mechanism:
+            raise LocalProtocolError(f"there is no authentication mechanism {self.mechanism}")
+        wanted = label(Mechanism, self.mechanism)
+        if self.mechanism in WITH_SECRET and not self.secret:
+            raise LocalProtocolError(
+                f"{wanted} needs a password" if self.mechanism is Mechanism.LLS else f"{wanted} needs a secret"
+            )
+        if self.mechanism in WITH_KEYS and self.security is None:
+            raise LocalProtocolError(f"{wanted} needs keys: say `security`")
+        if self.mechanism is Mechanism.HLS_SHA256 and self.system_title is None:
+            raise LocalProtocolError(f"{wanted} needs a system title")
+        if self.mechanism >= Mechanism.HLS and not self.confirmed:
+            raise LocalProtocolError("an unconfirmed association has no high level authentication")
+
+    def _general_protection(self) -> Conformance:
+        general = self.security is not None and self.context.ciphered and self.security.general
+        return Conformance.GENERAL_PROTECTION if general else NOTHING
 
 
-def aarq(request: AssociationRequest) -> Aarq:
-    """The AARQ that asks for this association."""
+def aarq(request: AssociationRequest, challenge: bytes = b"") -> Aarq:
+    """The AARQ that asks for this association; `challenge` is ours where the authentication is of high level."""
     initiate = InitiateRequest(None, request.confirmed, None, DLMS_VERSION, request.conformance, request.max_receive)
-    if request.mechanism is Mechanism.NONE:
-        return Aarq(
-            application_context_name=context_oid(request.context),
-            calling_ae_invocation_id=request.user,
-            user_information=encode(initiate),
-        )
-    return Aarq(
+    titled = request.context.ciphered or request.mechanism >= Mechanism.HLS_GMAC
+    asked = Aarq(
         application_context_name=context_oid(request.context),
+        calling_ap_title=request.system_title if titled else None,
         calling_ae_invocation_id=request.user,
+        user_information=encode(initiate),
+    )
+    if request.mechanism is Mechanism.NONE:
+        return asked
+    return dataclasses.replace(
+        asked,
         sender_acse_requirements=AUTHENTICATION_REQUIREMENT,
         mechanism_name=mechanism_oid(request.mechanism),
-        calling_authentication_value=request.secret,
-        user_information=encode(initiate),
+        calling_authentication_value=challenge or request.secret,
     )
 
 
@@ -141,7 +172,14 @@ def negotiate(request: AssociationRequest, answer: Aare) -> Negotiated:
     if foreign := response.conformance & ~request.conformance:
         raise RemoteProtocolError(f"AARE grants {bit_names(foreign)}, which was not proposed")
     size = response.server_max_receive_pdu_size
-    return Negotiated(response.conformance, size, request.max_receive, request.context, request.mechanism)
+    overhead = _overhead(request)
+    if request.security is not None and Conformance.GENERAL_PROTECTION & request.conformance & ~response.conformance:
+        raise SecurityError("the meter did not grant general-protection, which the envelopes asked for need")
+    return Negotiated(response.conformance, size, request.max_receive, request.context, request.mechanism, overhead)
+
+
+def _overhead(request: AssociationRequest) -> int:
+    return request.security.overhead if request.security is not None and request.context.ciphered else 0
 
 
 def _check_accepted(request: AssociationRequest, answer: Aare) -> None:
@@ -189,7 +227,8 @@ def assumed(request: AssociationRequest) -> Negotiated | None:
     """What holds in an association that nobody answers for; None where an AARE says it."""
     if request.confirmed and request.pre_established is None:
         return None
-    proposed = Negotiated(request.conformance, 0, request.max_receive, request.context, request.mechanism)
+    overhead = _overhead(request)
+    proposed = Negotiated(request.conformance, 0, request.max_receive, request.context, request.mechanism, overhead)
     return request.pre_established or proposed
 
 
@@ -199,7 +238,15 @@ def associate(request: AssociationRequest) -> Operation[Negotiated]:
         if request.pre_established is None:
             yield Request(aarq(request), ())
         return unanswered
-    answer = yield Request(aarq(request), (Aare,))
+    if request.mechanism < Mechanism.HLS:
+        return accepted(request, (yield Request(aarq(request), (Aare,))))
+    from dlms.operations.authenticate import authenticate  # a plain reader loads no cryptography
+
+    return (yield from authenticate(request))
+
+
+def accepted(request: AssociationRequest, answer: Record) -> Negotiated:
+    """What the answer to an AARQ comes to.  Raises AssociationRefused when it is no."""
     assert isinstance(answer, Aare)
     if answer.result != AssociationResult.ACCEPTED:
         raise AssociationRefused(_refusal(answer), answer.result, answer.diagnostic.code if answer.diagnostic else None)

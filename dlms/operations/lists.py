@@ -42,7 +42,7 @@ def get_many(refs: Sequence[AttributeRef[Any]], negotiated: Negotiated) -> Opera
 
 def parts(refs: Sequence[AttributeRef[Any]], negotiated: Negotiated) -> list[Sequence[AttributeRef[Any]]]:
     """Those that are asked for in one request: as many as fit where lists were negotiated, one by one where not."""
-    fits = min(_MOST, ((negotiated.max_send or 0xFFFF) - _HEADER) // _ELEMENT)
+    fits = min(_MOST, ((negotiated.plain_send or 0xFFFF) - _HEADER) // _ELEMENT)
     size = max(1, fits) if Conformance.MULTIPLE_REFERENCES in negotiated.conformance else 1
     return [refs[start : start + size] for start in range(0, len(refs), size)]
 

@@ -17,7 +17,7 @@ _LENGTH = 3
 
 def fits(request: Record, negotiated: Negotiated) -> bool:
     """Whether a request fits in one APDU."""
-    return len(encode(request)) <= (negotiated.max_send or MAX_APDU)
+    return len(encode(request)) <= (negotiated.plain_send or MAX_APDU)
 
 
 def send_blocks(
@@ -53,7 +53,7 @@ def exchange_blocks(
     """`send_blocks` where what a reply holds tells its meaning: the block that it acknowledges, None when it is final."""
     if len(payload) > MAX_TRANSFER:
         raise LocalProtocolError(f"a value of {len(payload)} octets, {MAX_TRANSFER} at most")
-    limit = negotiated.max_send or MAX_APDU
+    limit = negotiated.plain_send or MAX_APDU
     number, pos, make = 0, 0, first
     while True:
         room = limit - len(encode(make(DataBlock(False, 0, b"")))) - _LENGTH + 1

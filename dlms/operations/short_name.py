@@ -222,8 +222,8 @@ class ShortNames:
         known = [place for place, one in enumerate(found) if not isinstance(one, AccessError)]
         size = 1
         if Conformance.MULTIPLE_REFERENCES in self._negotiated.conformance:
-            asked = ((self._negotiated.max_send or 0xFFFF) - _HEADER) // _VARIABLE
-            answered = ((self._negotiated.max_receive or 0xFFFF) - _HEADER) // _RESULT
+            asked = ((self._negotiated.plain_send or 0xFFFF) - _HEADER) // _VARIABLE
+            answered = ((self._negotiated.plain_receive or 0xFFFF) - _HEADER) // _RESULT
             size = max(1, min(_MOST, asked, answered))
         return [known[start : start + size] for start in range(0, len(known), size)]
 

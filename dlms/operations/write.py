@@ -115,7 +115,7 @@ def set_many(assignments: Sequence[Assignment], negotiated: Negotiated) -> Opera
 
 def _parts(held: Sequence[T], negotiated: Negotiated) -> list[Sequence[T]]:
     """Lists whose references leave room for data in the first block."""
-    room = (negotiated.max_send or MAX_APDU) - _AROUND
+    room = (negotiated.plain_send or MAX_APDU) - _AROUND
     size = max(1, min(_MOST, room // _REFERENCE))
     return [held[start : start + size] for start in range(0, len(held), size)]
 

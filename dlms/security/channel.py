@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dlms.errors import SecurityError
-from dlms.security.counters import Counters, ReceiveCounter, SendCounter
+from dlms.security.counters import Counters, MemoryCounterStore, ReceiveCounter, SendCounter
 from dlms.security.protection import Unprotected, check_titles, opening
 from dlms.security.providers import KeyProvider
 from dlms.security.suite import SecurityControl
-
-
-class _Series(NamedTuple):
-    """The two counters of one key."""
-
-    sending: SendCounter
-    receiving: ReceiveCounter
 
 
 class Channel:
@@ -32,17 +23,48 @@ class Channel:
         provider: KeyProvider,
         counters: Counters,
         own_title: bytes,
-        peer_title: bytes,
+        peer_title: bytes | None,
         *,
         dedicated_counters: Counters | None = None,
     ) -> None:
-        check_titles(own_title, peer_title)
-        if own_title == peer_title:
-            raise SecurityError("both sides have the same system title: under one key their nonces would collide")
-        self.provider, self.own_title, self.peer_title = provider, own_title, peer_title
+        check_titles(own_title)
+        self.provider, self.own_title = provider, own_title
+        self._peer_title: bytes | None = None
+        if peer_title is not None:
+            self.bind(peer_title)
         self._counters = counters
         self._dedicated_counters = counters if dedicated_counters is None else dedicated_counters
-        self._series: dict[tuple[bool, bool], _Series] = {}
+        self._sending: dict[tuple[bool, bool], SendCounter] = {}
+        self._receiving: dict[tuple[bool, bool], ReceiveCounter] = {}
+
+    @property
+    def peer_title(self) -> bytes:
+        """The peer's system title.  Raises SecurityError while it is not known."""
+        if self._peer_title is None:
+            raise SecurityError("the peer has not told its system title: nothing that it protects can be checked")
+        return self._peer_title
+
+    @property
+    def known_peer(self) -> bytes | None:
+        """The peer's system title, None while it is not known."""
+        return self._peer_title
+
+    def bind(self, peer_title: bytes) -> None:
+        """From now on the peer is who has this title.  Raises SecurityError when it is bound to another one, or ours.
+
+        A peer that tells its title proves it by the first tag that fits, as the title is part of every nonce.
+        """
+        check_titles(peer_title)
+        if self.own_title == peer_title:
+            raise SecurityError("both sides have the same system title: under one key their nonces would collide")
+        if self._peer_title not in (None, peer_title):
+            raise SecurityError(f"system title {peer_title.hex()}, where {self.peer_title.hex()} is expected")
+        self._peer_title = peer_title
+
+    def derived(self, provider: KeyProvider, *, forgetful: bool = False) -> Channel:
+        """The same two ends under other keys, with the same counters or, for keys made just now, `forgetful` ones."""
+        counters = Counters(MemoryCounterStore()) if forgetful else self._counters
+        return Channel(provider, counters, self.own_title, self._peer_title)
 
     def protect(
         self, plaintext: bytes, control: SecurityControl, header: bytes = b"", *, dedicated: bool = False
@@ -72,17 +94,21 @@ class Channel:
 
     def sending(self, *, broadcast: bool = False, dedicated: bool = False) -> SendCounter:
         """The counter of what we send under one of the keys.  Raises KeyMaterialError."""
-        return self._of(broadcast, dedicated).sending
+        counter = self._sending.get((broadcast, dedicated))
+        if counter is None:
+            name, counters = self._of(broadcast, dedicated)
+            counter = self._sending[broadcast, dedicated] = counters.sending(name, self.own_title)
+        return counter
 
     def receiving(self, *, broadcast: bool = False, dedicated: bool = False) -> ReceiveCounter:
-        """The counter of what the peer sends under one of the keys.  Raises KeyMaterialError."""
-        return self._of(broadcast, dedicated).receiving
+        """The counter of what the peer sends under one of the keys.  Raises KeyMaterialError, SecurityError."""
+        counter = self._receiving.get((broadcast, dedicated))
+        if counter is None:
+            name, counters = self._of(broadcast, dedicated)
+            counter = self._receiving[broadcast, dedicated] = counters.receiving(name, self.peer_title)
+        return counter
 
-    def _of(self, broadcast: bool, dedicated: bool) -> _Series:
-        series = self._series.get((broadcast, dedicated))
-        if series is None:
-            name = self.provider.fingerprint(broadcast=broadcast, dedicated=dedicated)
-            counters = self._dedicated_counters if dedicated else self._counters
-            series = _Series(counters.sending(name, self.own_title), counters.receiving(name, self.peer_title))
-            self._series[broadcast, dedicated] = series
-        return series
+    def _of(self, broadcast: bool, dedicated: bool) -> tuple[bytes, Counters]:
+        """The name of a key among counters, and whose counters they are."""
+        name = self.provider.fingerprint(broadcast=broadcast, dedicated=dedicated)
+        return name, self._dedicated_counters if dedicated else self._counters

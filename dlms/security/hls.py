@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from dlms.enums import Mechanism
 from dlms.errors import LocalProtocolError, SecurityError
 from dlms.security.channel import Channel
+from dlms.security.counters import check_fresh
 from dlms.security.keys import KeyLike, KeyMaterialError, Secret
-from dlms.security.protection import check_titles
+from dlms.security.protection import check_titles, opening
 from dlms.security.suite import TAG_LENGTH, SecurityControl
 
 MAX_CHALLENGE = 64
@@ -174,11 +175,17 @@ class Sha256Scheme:
 class GmacScheme:
     """Mechanism 5: SC || IC || GMAC over the received challenge, with the channel's keys, titles and counters.
 
-    It is the tag of a message that is authenticated only and whose content is the challenge, left out.
+    It is the tag of a message that is authenticated only and whose content is the challenge, left out.  In a ciphered
+    context the answer travels in a message whose own counter was drawn after the answer's and accepted before it, so that
+    the answer's counter is held against what had been accepted when the scheme was made.
     """
 
     channel: Channel
     mechanism: Mechanism = dataclasses.field(default=Mechanism.HLS_GMAC, init=False)
+    lowest: int = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lowest", self.channel.receiving().expected)
 
     @property
     def control(self) -> SecurityControl:
@@ -194,7 +201,14 @@ class GmacScheme:
         """The answer is a fresh tag over our challenge, its security control exactly this.  Raises SecurityError."""
         if len(answer) != _GMAC_HEAD + TAG_LENGTH or answer[0] != self.control.octet:
             raise SecurityError(f"an answer of HLS GMAC has 17 octets and starts with {self.control.octet:02x}")
-        self.channel.unprotect(answer[:_GMAC_HEAD] + sent + answer[_GMAC_HEAD:], self.control)
+        _, value = opening(answer)
+        check_fresh(value, self.lowest - 1)
+        body = answer[:_GMAC_HEAD] + sent + answer[_GMAC_HEAD:]
+        self.channel.provider.unprotect(body, self.channel.peer_title)
+        object.__setattr__(self, "lowest", value + 1)
+        counter = self.channel.receiving()
+        if value >= counter.expected:
+            counter.commit(value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,37 +266,50 @@ class Handshake:
     takes a new Handshake with a new challenge.  Only `authenticated` tells success.
     """
 
-    def __init__(self, scheme: Scheme, role: Role, challenge_length: int | None = None) -> None:
-        self.scheme, self.role = scheme, role
-        self.challenge = new_challenge(scheme.mechanism, challenge_length)
+    def __init__(self, mechanism: Mechanism, role: Role, challenge_length: int | None = None) -> None:
+        self.mechanism, self.role = mechanism, role
+        self.challenge = new_challenge(mechanism, challenge_length)
         self._received = b""
+        self._scheme: Scheme | None = None
         self._steps = list(_ORDER[role])
         self._failed = False
+
+    def __repr__(self) -> str:
+        return f"<Handshake of a {self.role}, {self.mechanism.name}>"
 
     @property
     def authenticated(self) -> bool:
         """Whether the peer has proved itself and every step was done."""
         return not self._failed and not self._steps
 
-    def receive(self, challenge: bytes) -> None:
-        """Takes the peer's challenge.  Raises SecurityError when it is not a legal one."""
+    def receive(self, challenge: bytes, scheme: Scheme) -> None:
+        """Takes the peer's challenge, and the scheme, which may need the peer's title and so comes now.
+
+        Raises SecurityError when the challenge is not a legal one, LocalProtocolError for another mechanism's scheme.
+        """
         self._enter(_Step.RECEIVE)
-        check_challenge(self.scheme.mechanism, challenge, self.challenge)
-        self._received = challenge
+        if scheme.mechanism is not self.mechanism:
+            raise LocalProtocolError(f"a scheme of {scheme.mechanism.name} does not serve {self.mechanism.name}")
+        check_challenge(self.mechanism, challenge, self.challenge)
+        self._received, self._scheme = challenge, scheme
         self._leave()
 
     def prove(self) -> bytes:
         """Our answer to the peer's challenge."""
         self._enter(_Step.PROVE)
-        answer = self.scheme.prove(self._received, self.challenge)
+        answer = self._known_scheme().prove(self._received, self.challenge)
         self._leave()
         return answer
 
     def check(self, answer: bytes) -> None:
         """Judges the peer's answer to our challenge.  Raises SecurityError."""
         self._enter(_Step.CHECK)
-        self.scheme.check(answer, self._received, self.challenge)
+        self._known_scheme().check(answer, self._received, self.challenge)
         self._leave()
+
+    def _known_scheme(self) -> Scheme:
+        assert self._scheme is not None, "the order of the steps puts `receive` first"
+        return self._scheme
 
     def _enter(self, step: _Step) -> None:
         """The step has begun: until `_leave` the handshake counts as failed."""

@@ -86,6 +86,14 @@ class KeyProvider(Protocol):
         """The same keys and a dedicated key: for one association."""
         ...
 
+    def with_encryption(self, key: Secret) -> Self:
+        """The same keys, but for the global unicast encryption key: for one message or one association."""
+        ...
+
+    def broadcasting(self) -> Self:
+        """The same keys, with the broadcast key in place of the unicast one: for general-ciphering."""
+        ...
+
 
 class MemoryKeyProvider:
     """Keys in the memory of this process.
@@ -194,8 +202,19 @@ class MemoryKeyProvider:
 
     def with_dedicated(self, key: Secret) -> MemoryKeyProvider:
         """The same keys and a dedicated key."""
+        return self._replaced(self._keys.replace(dedicated=key))
+
+    def with_encryption(self, key: Secret) -> MemoryKeyProvider:
+        """The same keys, but for the global unicast encryption key."""
+        return self._replaced(self._keys.replace(encryption=key))
+
+    def broadcasting(self) -> MemoryKeyProvider:
+        """The same keys, with the broadcast key in place of the unicast one.  Raises KeyMaterialError without one."""
+        return self._replaced(self._keys.replace(encryption=self._keys.get("broadcast", self._suite)))
+
+    def _replaced(self, keys: KeySet) -> MemoryKeyProvider:
         return MemoryKeyProvider(
-            self._keys.replace(dedicated=key),
+            keys,
             self._suite,
             signing_key=self._signing_key,
             agreement_key=self._agreement_key,

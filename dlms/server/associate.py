@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hmac
+from typing import TYPE_CHECKING
 
 from dlms.acse import AUTHENTICATION_REQUIREMENT, Aare, Aarq, Diagnostic, context_oid
 from dlms.apdu.errors import ConfirmedService, ConfirmedServiceError, ErrorClass, InitiateError
@@ -11,8 +12,12 @@ from dlms.apdu.initiate import DLMS_VERSION, InitiateRequest, InitiateResponse, 
 from dlms.association import Negotiated, foreign
 from dlms.codec import encode
 from dlms.enums import AssociationResult, Conformance, Mechanism, ProviderDiagnostic, UserDiagnostic
-from dlms.errors import DecodeError
+from dlms.errors import DecodeError, LocalProtocolError, SecurityError
 from dlms.server.device import Device, ServerAssociation
+
+if TYPE_CHECKING:
+    from dlms.security.hls import Handshake
+    from dlms.server.security import ServerCiphering
 
 MIN_PDU_SIZE = 12
 USER, PROVIDER = 1, 2
@@ -29,34 +34,107 @@ class Refused(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """The AARE to send (None where none is allowed) and what was agreed (None when it was refused)."""
+    """The AARE to send (None where none is allowed) and what was agreed (None when it was refused).
+
+    `ciphering` has the envelopes of a ciphered context; `handshake` waits for the client's proof where one is due.
+    """
 
     aare: Aare | None
     negotiated: Negotiated | None
+    ciphering: ServerCiphering | None = None
+    handshake: Handshake | None = None
 
 
 def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device) -> Answer:
     """Accept or refuse an association.  `granted` is what the device offers this pair of service access points."""
     name = aarq.application_context_name if granted is None else context_oid(granted.context)
+    answerable = True
     try:
         if granted is None or granted.pre_established is not None:
+            answerable = _answerable(aarq)
             raise Refused(Diagnostic(USER, _D.NO_REASON_GIVEN))
+        answerable = granted.context.ciphered or _answerable(aarq)
         _check_acse(aarq, granted)
         _check_authentication(aarq, granted, device)
+        handshake = _handshake(aarq, granted, device)
+        aarq, ciphering = _deciphered(aarq, granted, device)
         request = _check_initiate(aarq, granted)
     except Refused as refusal:
-        return Answer(_refusal(name, refusal) if _answerable(aarq) else None, None)
+        return Answer(_refusal(name, refusal) if answerable else None, None)
     size = request.client_max_receive_pdu_size
     conformance = request.conformance & _offered(granted)
-    agreed = Negotiated(conformance, size, granted.max_receive, granted.context, granted.mechanism)
-    response = InitiateResponse(None, DLMS_VERSION, conformance, granted.max_receive, vaa_name(granted.context))
+    added = 0
+    if ciphering is not None:
+        ciphering.general, added = Conformance.GENERAL_PROTECTION in conformance, ciphering.overhead(conformance)
+    agreed = Negotiated(conformance, size, granted.max_receive, granted.context, granted.mechanism, added)
+    response = encode(initiate_response(agreed))
     accepted = Aare(
         application_context_name=name,
         result=int(AssociationResult.ACCEPTED),
         diagnostic=Diagnostic(USER, _D.NULL),
-        user_information=encode(response),
+        responding_ap_title=device.system_title if _titled(granted) else None,
+        user_information=response if ciphering is None else ciphering.close_initiate(response),
     )
-    return Answer(accepted if request.response_allowed else None, agreed)
+    if handshake is not None:
+        accepted = dataclasses.replace(
+            accepted,
+            diagnostic=Diagnostic(USER, _D.AUTHENTICATION_REQUIRED),
+            responder_acse_requirements=AUTHENTICATION_REQUIREMENT,
+            mechanism_name=aarq.mechanism_name,
+            responding_authentication_value=handshake.challenge,
+        )
+    return Answer(accepted if request.response_allowed else None, agreed, ciphering, handshake)
+
+
+def initiate_response(agreed: Negotiated) -> InitiateResponse:
+    """What was agreed, as an AARE and a protected RLRE tell it."""
+    return InitiateResponse(None, DLMS_VERSION, agreed.conformance, agreed.max_receive, vaa_name(agreed.context))
+
+
+def _titled(granted: ServerAssociation) -> bool:
+    """Whether the two ends tell each other their system titles."""
+    return granted.context.ciphered or granted.mechanism >= Mechanism.HLS_GMAC
+
+
+def _handshake(aarq: Aarq, granted: ServerAssociation, device: Device) -> Handshake | None:
+    """Passes 1 and 2 of a high level authentication: the client's challenge is taken, ours is made."""
+    if granted.mechanism < Mechanism.HLS:
+        return None
+    from dlms.security.hls import Handshake, Role  # a server of plain associations loads no cryptography
+    from dlms.server.security import scheme
+
+    secret = device.secrets[granted.client_sap, granted.server_sap]
+    handshake = Handshake(granted.mechanism, Role.SERVER)
+    try:
+        used = scheme(granted.mechanism, secret, device.setup(granted), aarq, device.system_title or b"")
+        handshake.receive(aarq.calling_authentication_value or b"", used)
+    except (SecurityError, LocalProtocolError) as fault:
+        raise _refuse(_D.AUTHENTICATION_FAILURE) from fault
+    return handshake
+
+
+def _deciphered(aarq: Aarq, granted: ServerAssociation, device: Device) -> tuple[Aarq, ServerCiphering | None]:
+    """The AARQ with its initiate in clear, and the envelopes of the association."""
+    setup = device.setup(granted)
+    if not granted.context.ciphered or setup is None:
+        return aarq, None
+    from dlms.security.keys import Secret
+    from dlms.server.security import ServerCiphering, opened_initiate
+
+    title = aarq.calling_ap_title or b""
+    try:
+        ciphering = setup.ciphering(title)
+        opened = opened_initiate(ciphering, aarq.user_information)
+        plain = dataclasses.replace(aarq, user_information=opened.plain)
+        dedicated = plain.initiate().dedicated_key
+        if dedicated is not None:
+            if len(dedicated) != setup.provider.suite.key_length:
+                raise SecurityError(f"a dedicated key of {len(dedicated)} octets")
+            ciphering = setup.ciphering(title, Secret(dedicated))
+    except (SecurityError, LocalProtocolError, DecodeError) as fault:
+        raise _refuse(_D.AUTHENTICATION_FAILURE) from fault
+    setup.client_title = title
+    return plain, ServerCiphering(setup, ciphering, opened.shape)
 
 
 def _offered(granted: ServerAssociation) -> Conformance:
@@ -84,6 +162,8 @@ def _check_acse(aarq: Aarq, granted: ServerAssociation) -> None:
         raise _refuse(_D.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED)
     if aarq.calling_ap_title is not None and len(aarq.calling_ap_title) != 8:
         raise _refuse(_D.CALLING_AP_TITLE_NOT_RECOGNIZED)
+    if aarq.calling_ap_title is None and _titled(granted):
+        raise _refuse(_D.CALLING_AP_TITLE_NOT_RECOGNIZED)
     if granted.users is not None and aarq.calling_ae_invocation_id not in granted.users:
         raise _refuse(_D.CALLING_AE_INVOCATION_IDENTIFIER_NOT_RECOGNIZED)
 
@@ -102,6 +182,10 @@ def _check_authentication(aarq: Aarq, granted: ServerAssociation, device: Device
         raise _refuse(_D.AUTHENTICATION_MECHANISM_NAME_REQUIRED)
     if offered != granted.mechanism:
         raise _refuse(_D.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED)
+    if granted.mechanism >= Mechanism.HLS:
+        if secret is None:
+            raise _refuse(_D.AUTHENTICATION_FAILURE)
+        return  # the handshake judges the challenge
     expected = device.secrets[granted.client_sap, granted.server_sap]
     if secret is None or not expected or not hmac.compare_digest(secret, expected):
         raise _refuse(_D.AUTHENTICATION_FAILURE)
@@ -112,13 +196,15 @@ def _check_initiate(aarq: Aarq, granted: ServerAssociation) -> InitiateRequest:
         request = aarq.initiate()
     except DecodeError as fault:
         raise _refuse(_D.NO_REASON_GIVEN, InitiateError.OTHER) from fault
+    if not request.response_allowed and granted.mechanism >= Mechanism.HLS:
+        raise _refuse(_D.AUTHENTICATION_FAILURE)  # nobody would prove anything
     if request.dlms_version < DLMS_VERSION:
         raise _refuse(_D.NO_REASON_GIVEN, InitiateError.DLMS_VERSION_TOO_LOW)
     if not request.conformance & _offered(granted):
         raise _refuse(_D.NO_REASON_GIVEN, InitiateError.INCOMPATIBLE_CONFORMANCE)
     if 0 < request.client_max_receive_pdu_size < MIN_PDU_SIZE:
         raise _refuse(_D.NO_REASON_GIVEN, InitiateError.PDU_SIZE_TOO_SHORT)
-    if request.dedicated_key is not None:
+    if request.dedicated_key is not None and not granted.context.ciphered:
         raise _refuse(_D.NO_REASON_GIVEN, InitiateError.OTHER)
     return request
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from dlms.association import Negotiated
 from dlms.enums import ApplicationContext, Conformance, Mechanism
+from dlms.errors import LocalProtocolError
 from dlms.limits import INACTIVITY_TIMEOUT_S
 from dlms.quirks import Quirk
 from dlms.server.base_names import BaseNames
 from dlms.server.rights import Served
 from dlms.server.store import Store
 from obis import Obis
+
+if TYPE_CHECKING:
+    from dlms.server.security import SecuritySetup
 
 Objects = Mapping[tuple[int, Obis], Served]
 """(class_id, logical name) -> the object as one association sees it."""
@@ -31,7 +36,8 @@ class ServerAssociation:
     """One association that the device grants: who, how authenticated, what it may do and what it sees.
 
     Sizes are octets; `max_receive` is what this device receives in one APDU.  With `users`, only they are let in, and must
-    say who they are.  One that is `pre_established` is there without being asked for, with what it says.
+    say who they are.  One that is `pre_established` is there without being asked for, with what it says.  A ciphered
+    context, and the mechanisms that prove keys, use the state that the device has for the object `security_setup`.
     """
 
     client_sap: int
@@ -44,12 +50,14 @@ class ServerAssociation:
     context: ApplicationContext = ApplicationContext.LN
     users: frozenset[int] | None = None
     pre_established: Negotiated | None = None
+    security_setup: Obis | None = None
 
 
 class Device:
     """What sessions serve.  One instance for one meter; tables (`objects`) may be shared by many.
 
-    Raises LocalProtocolError when the objects of an association with short names have no room.
+    `security` is the state of its Security setup objects.  Raises LocalProtocolError when the objects of an association
+    with short names have no room, or when one lacks what its authentication or ciphering needs.
     """
 
     def __init__(
@@ -60,15 +68,38 @@ class Device:
         *,
         quirks: frozenset[Quirk] = frozenset(),
         inactivity_timeout_s: float = INACTIVITY_TIMEOUT_S,
+        security: Mapping[Obis, SecuritySetup] | None = None,
+        system_title: bytes | None = None,
     ) -> None:
         self.store, self.logical_devices, self.quirks = store, logical_devices, quirks
         self.inactivity_timeout_s = inactivity_timeout_s
         self.associations = {(granted.client_sap, granted.server_sap): granted for granted in associations}
+        self.security = dict(security or {})
+        """The state of each Security setup object."""
+        titles = {setup.system_title for setup in self.security.values()} | ({system_title} - {None})
+        if len(titles) > 1:
+            raise LocalProtocolError("a device has one system title")
+        self.system_title = next(iter(titles), None)
+        for granted in associations:
+            self._check_security(granted)
         self.secrets = {key: granted.secret for key, granted in self.associations.items()}
         """The secret of each association as it is now: a client may change its own."""
         self._base_names = {
             key: BaseNames(granted.objects) for key, granted in self.associations.items() if granted.context.short_names
         }
+
+    def setup(self, granted: ServerAssociation) -> SecuritySetup | None:
+        """The security setup that an association uses, None when it has none."""
+        return None if granted.security_setup is None else self.security[granted.security_setup]
+
+    def _check_security(self, granted: ServerAssociation) -> None:
+        if granted.security_setup is not None and granted.security_setup not in self.security:
+            raise LocalProtocolError(f"there is no security setup {granted.security_setup}")
+        keyed = granted.mechanism in (Mechanism.HLS_GMAC, Mechanism.HLS_ECDSA)
+        if (granted.context.ciphered or keyed) and granted.security_setup is None:
+            raise LocalProtocolError(f"the association of client {granted.client_sap} needs a security setup")
+        if granted.mechanism is Mechanism.HLS_SHA256 and self.system_title is None:
+            raise LocalProtocolError("HLS SHA-256 needs a system title")
 
     def base_names(self, granted: ServerAssociation) -> BaseNames:
         """The short names of the objects that an association sees.  Raises LocalProtocolError when they have no room."""

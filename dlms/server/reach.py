@@ -10,9 +10,10 @@ from dlms.apdu.attribute import CosemAttributeDescriptor, CosemMethodDescriptor,
 from dlms.codec import ABSENT
 from dlms.enums import AccessResult, ActionCode
 from dlms.errors import AccessError, LocalProtocolError
+from dlms.security.policy import Protection
 from dlms.server.objects import Context, behaviour
 from dlms.server.objects.behaviour import Behaviour
-from dlms.server.rights import Served
+from dlms.server.rights import Access, Served
 from dlms.server.transfer import Encoded, Payload, Selected
 from obis import Obis
 
@@ -22,13 +23,25 @@ class Reach:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self.request = self.owed = Protection.NONE
+        """How the request that is served is protected, and what its response must have."""
+
+    def serve(self, request: Protection) -> None:
+        """A request comes, protected like this."""
+        self.request, self.owed = request, Protection.NONE
+
+    def _check(self, access: Access, allowed: bool, declared: bool, ref: Any) -> None:
+        """The association has the right, and the request has the protection that it wants."""
+        if not allowed or not self.request.covers(access.policy.request):
+            raise AccessError(_refused(declared), ref)
+        self.owed |= access.policy.response
 
     def read(self, attribute: CosemAttributeDescriptor, access: SelectiveAccess | None) -> Payload:
         """The value of an attribute, ready to be sent.  Raises AccessError."""
         served = self._find(attribute.class_id, attribute.instance_id)
         ref = served.interface.attribute_ref(attribute.attribute_id)
-        if not served.rights.access(ref.index).readable:
-            raise AccessError(_refused(ref.attribute is not None), ref)
+        right = served.rights.access(ref.index)
+        self._check(right, right.readable, ref.attribute is not None, ref)
         if ref.index == 1:
             return Encoded(cosem_data.encode(bytes(ref.instance)))
         value = _behaviour(served).get(ref, access, self.context)
@@ -41,8 +54,8 @@ class Reach:
             ref = served.interface.attribute_ref(attribute.attribute_id)
             if access is not None:
                 raise AccessError(AccessResult.SCOPE_OF_ACCESS_VIOLATED, ref)
-            if not served.rights.access(ref.index).writable:
-                raise AccessError(_refused(ref.attribute is not None), ref)
+            right = served.rights.access(ref.index)
+            self._check(right, right.writable, ref.attribute is not None, ref)
             _behaviour(served).set(ref, value, self.context)
         except AccessError as refusal:
             return int(refusal.result)
@@ -53,8 +66,8 @@ class Reach:
         try:
             served = self._find(method.class_id, method.instance_id)
             ref = served.interface.method_ref(method.method_id)
-            if ref.index not in served.rights.methods:
-                raise AccessError(_refused(ref.method is not None), ref)
+            right = served.rights.calling(ref.index)
+            self._check(right, right.readable, ref.method is not None, ref)
             returned = _behaviour(served).call(ref, None if parameter is ABSENT else parameter, self.context)
         except AccessError as refusal:
             return ActionResult(_action_code(refusal.result), ABSENT)

@@ -38,6 +38,10 @@ class Fault(enum.Enum):
     """There is no association (no-dlms-context)."""
     TOO_LONG = (StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG, ErrorClass.SERVICE, 1)
     """It is longer than what was negotiated (pdu-size)."""
+    DECIPHERING = (StateError.SERVICE_NOT_ALLOWED, ServiceError.DECIPHERING_ERROR, ErrorClass.SERVICE, 0)
+    """Its protection is wrong, or weaker than what is wanted."""
+    COUNTER = (StateError.SERVICE_NOT_ALLOWED, ServiceError.INVOCATION_COUNTER_ERROR, ErrorClass.SERVICE, 0)
+    """Its invocation counter was used before."""
     OTHER = (StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON, ErrorClass.SERVICE, 0)
 
 
@@ -51,11 +55,11 @@ _SERVICES = {
 """First octet of a request -> the service that has failed; the write service for all others."""
 
 
-def refusal(data: bytes, fault: Fault, *, short_names: bool) -> list[bytes]:
-    """The answer to the APDU `data`, none where none is due."""
+def refusal(data: bytes, fault: Fault, *, short_names: bool, counter: int | None = None) -> list[bytes]:
+    """The answer to the APDU `data`, none where none is due; `counter` is the lowest that would be accepted."""
     state_error, service_error, error_class, value = fault.value
     if not short_names:
-        return [encode(ExceptionResponse(int(state_error), int(service_error)))]
+        return [encode(ExceptionResponse(int(state_error), int(service_error), counter))]
     tag = data[:1]
     if tag in _UNCONFIRMED:
         return []

@@ -37,8 +37,8 @@ class Services:
 
     def __init__(self, context: Context, frame_capacity: int | None) -> None:
         self.context = context
-        reach, limit = Reach(context), _answer_limit(context, frame_capacity)
-        self._limit = limit
+        self.reach = reach = Reach(context)
+        self._limit = limit = _answer_limit(context, frame_capacity)
         get_service, set_service, action_service = (
             GetService(reach, limit),
             SetService(reach),
@@ -86,7 +86,7 @@ class Services:
 
 
 def _answer_limit(context: Context, frame_capacity: int | None) -> int:
-    limit = context.negotiated.max_send or MAX_APDU
+    limit = context.negotiated.plain_send or MAX_APDU
     if Conformance.GENERAL_BLOCK_TRANSFER in context.negotiated.conformance:
         return MAX_APDU  # longer answers go out in general blocks
     if frame_capacity is not None and Quirk.WHOLE_ROW_BLOCKS in context.device.quirks:

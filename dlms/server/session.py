@@ -8,22 +8,32 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
+from typing import TYPE_CHECKING
 
 from dlms.acse import Aarq, Rlre, Rlrq, decode_acse
 from dlms.apdu import DataNotificationConfirm, GeneralBlockTransfer, decode_apdu
+from dlms.apdu.protected import ENVELOPE_TAGS
 from dlms.association import KINDS, Association, Kind, Negotiated, Role, State
 from dlms.codec import Record, decode, encode
 from dlms.enums import Conformance, ReleaseResponseReason
-from dlms.errors import DecodeError, DlmsError, LocalProtocolError, RemoteProtocolError
+from dlms.errors import DecodeError, DlmsError, LocalProtocolError, RemoteProtocolError, SecurityError
 from dlms.framing import Peer, PeerLost, PeerReceived, ServerFraming
 from dlms.general_block import BlockStream, BlockTransfer, unacknowledged, unconfirmed
 from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
-from dlms.server.associate import answer
+from dlms.security.counters import CounterError
+from dlms.security.policy import Protection
+from dlms.server.associate import Answer, answer, initiate_response
 from dlms.server.device import Device, ServerAssociation
 from dlms.server.objects import Context
+from dlms.server.proof import client_proof, server_proof
 from dlms.server.refusals import Fault, refusal
 from dlms.server.services import Services
 from dlms.server.short_name_services import ShortNameServices
+
+if TYPE_CHECKING:
+    from dlms.ciphering import Opened
+    from dlms.security.hls import Handshake
+    from dlms.server.security import ServerCiphering
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,8 +53,16 @@ class Associated:
         self.granted = granted
         self.machine = Association(Role.SERVER)
         self.services: Services | ShortNameServices | None = None
+        self.ciphering: ServerCiphering | None = None
+        self._handshake: Handshake | None = None
         self.blocks = BlockTransfer(window, wait_s=wait_s)
         self._stream = BlockStream()
+
+    def accept(self, decision: Answer, device: Device, frame_capacity: int | None) -> None:
+        """Make ready what an AARQ was answered with."""
+        assert decision.negotiated is not None
+        self.serve(decision.negotiated, device, frame_capacity)
+        self.ciphering, self._handshake = decision.ciphering, decision.handshake
 
     def serve(self, negotiated: Negotiated, device: Device, frame_capacity: int | None) -> None:
         """Make the services ready that were agreed on."""
@@ -53,11 +71,24 @@ class Associated:
         services = ShortNameServices if negotiated.context.short_names else Services
         self.services = services(Context(device, self.granted, negotiated), frame_capacity)
 
+    def released(self, request: Rlrq) -> Rlre:
+        """The answer to a release: no, where its initiate is not protected like that of the AARQ."""
+        if self.ciphering is None:
+            return Rlre(int(ReleaseResponseReason.NORMAL))
+        try:
+            self.ciphering.open_initiate(request.user_information)
+        except (SecurityError, DecodeError):
+            return Rlre(int(ReleaseResponseReason.NOT_FINISHED))
+        response = encode(initiate_response(self.machine.negotiated))
+        return Rlre(int(ReleaseResponseReason.NORMAL), self.ciphering.close_initiate(response))
+
     def push(self, apdu: Record, capacity: int) -> list[bytes]:
         """The APDUs of a notification, each of at most `capacity` octets.  Raises LocalProtocolError."""
         if KINDS.get(type(apdu)) is not Kind.NOTIFICATION:
             raise LocalProtocolError(f"{apdu.wire_name()} is nothing that a server sends by itself")
         data, negotiated = encode(apdu), self.machine.negotiated
+        if self.ciphering is not None:
+            data = self.ciphering.close_push(data)
         limit = min(negotiated.max_send or MAX_APDU, capacity)
         in_blocks = len(data) > limit
         if in_blocks and Conformance.GENERAL_BLOCK_TRANSFER not in negotiated.conformance:
@@ -70,20 +101,24 @@ class Associated:
         self.machine.lower_layer_lost()
         self.blocks.reset()
         self._stream.reset()
-        self.services = None
+        self.services = self.ciphering = self._handshake = None
 
-    def refused(self, data: bytes, fault: Fault) -> list[bytes]:
+    def refused(self, data: bytes, fault: Fault, counter: int | None = None) -> list[bytes]:
         """The answer to an APDU that is not served."""
         if fault is Fault.NOT_ALLOWED and self.services is None:
             fault = Fault.NO_ASSOCIATION
-        return refusal(data, fault, short_names=self.granted is not None and self.granted.context.short_names)
+        return refusal(data, fault, short_names=self._short_names, counter=counter)
+
+    @property
+    def _short_names(self) -> bool:
+        return self.granted is not None and self.granted.context.short_names
 
     def receive(self, data: bytes, now: float) -> list[bytes]:
         """Answer one APDU, or one block of a general block transfer.
 
         Raises DecodeError for what is none, RemoteProtocolError for what is not allowed now.
         """
-        if self.machine.state is not State.OPEN or self.services is None:
+        if self.machine.state not in (State.OPEN, State.AUTHENTICATING) or self.services is None:
             if data[:1] == DataNotificationConfirm.prefix:
                 self.machine.receive(decode_apdu(data))
                 return []
@@ -115,15 +150,72 @@ class Associated:
         return [reply]
 
     def _serve(self, data: bytes, services: Services | ShortNameServices) -> bytes | None:
+        """The answer to a whole APDU, protected where its request or the policy wants it."""
+        authenticating = self.machine.state is State.AUTHENTICATING
+        ciphering = self.ciphering  # a failed authentication takes it away, and is answered under it
+        if ciphering is None:
+            if data[:1] and data[0] in ENVELOPE_TAGS:
+                raise RemoteProtocolError("a protected APDU in a context without ciphering")
+            return self._answer(data, services, Protection.NONE)
+        opened = ciphering.open(data, authenticating=authenticating)
+        reply = self._answered(opened, services)
+        if reply is None:
+            return None
+        return ciphering.close(reply, opened, services.reach.owed, authenticating=authenticating)
+
+    def _answered(self, opened: Opened, services: Services | ShortNameServices) -> bytes | None:
+        """The plain answer; a refusal is one too where its envelope can hold it, so that the client can believe it."""
+        try:
+            return self._answer(opened.plain, services, opened.protection)
+        except DlmsError as fault:
+            if not opened.shape.holds_any:
+                raise
+            return next(iter(self.refused(opened.plain, fault_of(fault))), None)
+
+    def _answer(self, data: bytes, services: Services | ShortNameServices, protection: Protection) -> bytes | None:
         request = decode_apdu(data)
         self.machine.receive(request)
         if KINDS[type(request)] is Kind.CONFIRM:
             return None
-        reply = services.answer(request)
+        services.reach.serve(protection)
+        if self.machine.state is State.AUTHENTICATING:
+            reply: Record | None = self._proved(request)
+        else:
+            reply = services.answer(request)
         if reply is None:
             return None
         self.machine.send(reply)
+        if self._handshake is not None:
+            if self._handshake.authenticated:
+                self.machine.authenticated()
+                self._handshake = None
+            else:  # one try an AARQ: whoever failed has to begin anew
+                self.close()
         return services.encode(reply)
+
+    def _proved(self, request: Record) -> Record:
+        """Passes 3 and 4: the client's proof is judged, then ours given.  Nothing else is served before that."""
+        assert self._handshake is not None, "only a handshake makes an association wait"
+        proof = client_proof(request)
+        try:
+            self._handshake.check(proof)
+            return server_proof(request, self._handshake.prove())
+        except (SecurityError, LocalProtocolError):
+            return server_proof(request, None)
+
+
+def fault_of(error: DlmsError) -> Fault:
+    """How an error of a request is answered."""
+    match error:
+        case DecodeError():
+            return Fault.UNKNOWN
+        case CounterError():
+            return Fault.COUNTER
+        case SecurityError():
+            return Fault.DECIPHERING
+        case RemoteProtocolError():
+            return Fault.NOT_ALLOWED
+    return Fault.OTHER
 
 
 class Session:
@@ -210,12 +302,10 @@ class Session:
             if data[:1] in (b"\x60", b"\x62"):
                 return self._acse(associated, decode_acse(data), device, peer)
             return associated.receive(data, now)
-        except DecodeError:
-            return associated.refused(data, Fault.UNKNOWN)
-        except RemoteProtocolError:
-            return associated.refused(data, Fault.NOT_ALLOWED)
-        except DlmsError:
-            return associated.refused(data, Fault.OTHER)
+        except CounterError as fault:
+            return associated.refused(data, Fault.COUNTER, fault.expected)
+        except DlmsError as fault:
+            return associated.refused(data, fault_of(fault))
         finally:
             self._time(peer, associated.blocks)
 
@@ -247,9 +337,10 @@ class Session:
             if pre_established:
                 raise RemoteProtocolError("a pre-established association cannot be released")
             machine.receive(apdu)
-            released = Rlre(int(ReleaseResponseReason.NORMAL))
+            released = associated.released(apdu)
             machine.send(released)
-            associated.close()
+            if machine.state is State.CLOSED:
+                associated.close()
             return [encode(released)]
         assert isinstance(apdu, Aarq)
         if pre_established:
@@ -259,7 +350,7 @@ class Session:
         machine.receive(apdu)
         decision = answer(apdu, associated.granted, device)
         if decision.negotiated is not None:
-            associated.serve(decision.negotiated, device, self.framing.frame_capacity(peer))
+            associated.accept(decision, device, self.framing.frame_capacity(peer))
         if decision.aare is None:  # an unconfirmed association is open, or is not, without an answer
             if decision.negotiated is None:
                 machine.lower_layer_lost()

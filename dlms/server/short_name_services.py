@@ -61,10 +61,11 @@ class ShortNameServices:
 
     def __init__(self, context: Context, frame_capacity: int | None) -> None:
         self.context = context
-        limit = context.negotiated.max_send or MAX_APDU
+        limit = context.negotiated.plain_send or MAX_APDU
         if Conformance.GENERAL_BLOCK_TRANSFER in context.negotiated.conformance:
             limit = MAX_APDU  # longer answers go out in general blocks
-        variables = Variables(context)
+        self.reach = Reach(context)
+        variables = Variables(context, self.reach)
         self._read, self._write = ReadService(variables, limit), WriteService(variables, limit)
 
     def answer(self, request: Record) -> Record | None:
@@ -99,9 +100,9 @@ class ShortNameServices:
 class Variables:
     """The attributes and methods of one association by short name."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, reach: Reach) -> None:
         self.context = context
-        self._reach, self._names = Reach(context), context.device.base_names(context.granted)
+        self._reach, self._names = reach, context.device.base_names(context.granted)
 
     def read(self, variable: Record) -> Encoded | Selected:
         """An attribute, a part of it, or what a method returns.  Raises AccessError."""

@@ -78,7 +78,7 @@ def objects() -> list[object]:
         points.private_secret(own, SUITE_1),
         agreement.derive(Secret(KEY), SUITE_1, ONE, TWO),
         *schemes,
-        *(Handshake(scheme, Role.CLIENT) for scheme in schemes),
+        *(Handshake(scheme.mechanism, Role.CLIENT) for scheme in schemes),
     ]
 
 

@@ -1,0 +1,381 @@
+"""What one association says under protection: plain APDUs in, envelopes out, and back.  Sans-IO; both ends use it.
+
+An envelope has at most one layer of ciphering and one signature.  Where the ciphering envelope carries any APDU the
+signature is inside it; a service-specific one must hold its own service, so that the signature goes around it.  What is
+opened was proven: the layer strong enough, the counter fresh, the tag right, the titles those of the two ends.  Green
+Book, protection of xDLMS APDUs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import secrets
+from typing import NamedTuple
+
+from dlms.apdu.protected import (
+    CIPHERING,
+    DED,
+    ENVELOPE_TAGS,
+    GENERAL_DED,
+    GENERAL_GLO,
+    GLO,
+    PLAIN,
+    SIGNING,
+    AgreedKey,
+    GeneralCiphering,
+    GeneralDedCiphering,
+    GeneralGloCiphering,
+    GeneralSigning,
+    IdentifiedKey,
+    ServiceCiphered,
+    WrappedKey,
+)
+from dlms.axdr import encode_length
+from dlms.codec import decode, encode
+from dlms.errors import LocalProtocolError, SecurityError
+from dlms.security.channel import Channel
+from dlms.security.counters import Counters
+from dlms.security.keys import Secret
+from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Protection
+from dlms.security.protection import SYSTEM_TITLE_LENGTH, check_titles
+from dlms.security.providers import KeyProvider
+from dlms.security.suite import TAG_LENGTH, SecurityControl, SecuritySuite
+
+TRANSACTION_ID = 16
+"""Octets of our transaction-ids: random, as under a static key agreement one that repeats would repeat a key."""
+_ONE_PASS, _STATIC = b"\x01", b"\x02"
+_UNICAST, _BROADCAST, _MASTER = 0, 1, 0
+_HEAD = 5
+_LENGTH = 4
+"""Octets of the longest length that an APDU needs."""
+
+
+class Envelope(enum.StrEnum):
+    """In which kind of APDU protected ones travel, and which key protects them."""
+
+    SERVICE = "service"
+    """glo- and ded-: the tag tells the service inside.  Services that have no such tag travel in `GENERAL`."""
+    GENERAL = "general"
+    """general-glo- and general-ded-ciphering."""
+    IDENTIFIED = "identified"
+    """general-ciphering with the global key, unicast or broadcast."""
+    WRAPPED = "wrapped"
+    """general-ciphering with a key made for it, wrapped under the master key."""
+    ONE_PASS = "one-pass"
+    """general-ciphering with a key agreed by C(1e,1s): our ephemeral key, the peer's static one."""
+    STATIC = "static"
+    """general-ciphering with a key agreed by C(0e,2s): both static, a new key for each transaction-id."""
+
+
+class Shape(NamedTuple):
+    """How an envelope is made, apart from what it protects.  A response has the shape of its request."""
+
+    envelope: Envelope = Envelope.SERVICE
+    dedicated: bool = False
+    broadcast: bool = False
+    compressed: bool = False
+    transaction_id: bytes = b""
+    """That of a general-ciphering or -signing request: its response repeats it."""
+
+    @property
+    def holds_any(self) -> bool:
+        """Whether any APDU can be inside, one that refuses too."""
+        return self.envelope is not Envelope.SERVICE
+
+
+class Opened(NamedTuple):
+    """What an envelope held: a plain APDU, what protected it, and the envelope's shape."""
+
+    plain: bytes
+    protection: Protection
+    shape: Shape
+
+    def __repr__(self) -> str:
+        return f"Opened({len(self.plain)} octets, {self.protection}, {self.shape.envelope})"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Security:
+    """What a client holds to talk to one meter under protection.
+
+    `system_title` is ours; `peer_title` that of the meter, None to believe the one that it tells (what it sends must
+    then be protected with it).  `protection` is what requests get and responses must have.  With `dedicated` each
+    association makes a key of its own.  Encryption without authentication proves nothing and must be allowed.
+    Raises LocalProtocolError for what does not go together.
+    """
+
+    provider: KeyProvider
+    counters: Counters
+    system_title: bytes
+    peer_title: bytes | None = None
+    protection: Protection = AUTHENTICATED_ENCRYPTED
+    envelope: Envelope = Envelope.SERVICE
+    dedicated: bool = False
+    broadcast: bool = False
+    compressed: bool = False
+    allow_unauthenticated: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            check_titles(self.system_title, *(() if self.peer_title is None else (self.peer_title,)))
+        except SecurityError as fault:
+            raise LocalProtocolError(str(fault)) from None
+        ciphered = self.protection & AUTHENTICATED_ENCRYPTED
+        if ciphered == Protection.ENCRYPTED and not self.allow_unauthenticated:
+            raise LocalProtocolError("encryption without authentication proves nothing: it must be allowed by name")
+        general_ciphering = self.envelope not in (Envelope.SERVICE, Envelope.GENERAL)
+        if self.dedicated and (general_ciphering or self.broadcast):
+            raise LocalProtocolError("a dedicated key serves unicast glo- and ded- envelopes only")
+        if self.broadcast and general_ciphering and self.envelope is not Envelope.IDENTIFIED:
+            raise LocalProtocolError(f"there is no broadcast key in an envelope with a {self.envelope} key")
+        if self.protection & Protection.SIGNED and self.provider.suite.curve_name is None:
+            raise LocalProtocolError("security suite 0 has no signatures")
+
+    @property
+    def shape(self) -> Shape:
+        """How requests are wrapped."""
+        return Shape(self.envelope, self.dedicated, self.broadcast, self.compressed)
+
+    @property
+    def general(self) -> bool:
+        """Whether the envelopes need the conformance bit general-protection."""
+        return self.envelope is not Envelope.SERVICE or bool(self.protection & Protection.SIGNED)
+
+    @property
+    def overhead(self) -> int:
+        """Octets that a protected APDU has more than a plain one, at most."""
+        return overhead(self.envelope, self.protection, self.provider.suite)
+
+
+def overhead(envelope: Envelope, protection: Protection, suite: SecuritySuite) -> int:
+    """Octets that protection adds to an APDU, at most."""
+    added = 0
+    if protection & AUTHENTICATED_ENCRYPTED:
+        added += 1 + _LENGTH + _HEAD + TAG_LENGTH
+        if envelope is not Envelope.SERVICE:
+            added += 1 + SYSTEM_TITLE_LENGTH
+        if envelope not in (Envelope.SERVICE, Envelope.GENERAL):
+            key = max(suite.key_length + 8, suite.public_key_length + suite.signature_length)
+            added += 1 + TRANSACTION_ID + 1 + SYSTEM_TITLE_LENGTH + 2 + 3 + _LENGTH + key
+    if protection & Protection.SIGNED:
+        added += 1 + 1 + TRANSACTION_ID + 2 * (1 + SYSTEM_TITLE_LENGTH) + 2 + _LENGTH + 2 + suite.signature_length
+    return added
+
+
+class Ciphering:
+    """Opens and closes the envelopes of one association.  Raises SecurityError, CounterError, KeyMaterialError.
+
+    `channel` has the keys, the counters and the two titles; with a dedicated key it must have that too.  `broadcast`
+    tells which of the two global keys the peer must use.
+    """
+
+    def __init__(self, channel: Channel, *, broadcast: bool = False, allow_unauthenticated: bool = False) -> None:
+        self.channel = channel
+        self._broadcast, self._allow_unauthenticated = broadcast, allow_unauthenticated
+        self._made: dict[Envelope, tuple[Channel, bytes]] = {}
+
+    # closing
+
+    def close(self, apdu: bytes, protection: Protection, shape: Shape) -> bytes:
+        """`apdu` with this protection around it; as it is when there is none."""
+        ciphered = bool(protection & AUTHENTICATED_ENCRYPTED)
+        signed = bool(protection & Protection.SIGNED)
+        outside = shape.envelope is Envelope.SERVICE and apdu[0] in GLO
+        if signed and not (ciphered and outside):
+            apdu = self._signed(apdu, shape)
+        if ciphered:
+            apdu = self._ciphered(apdu, protection, shape)
+        return self._signed(apdu, shape) if signed and ciphered and outside else apdu
+
+    def _ciphered(self, apdu: bytes, protection: Protection, shape: Shape) -> bytes:
+        general = shape.envelope not in (Envelope.SERVICE, Envelope.GENERAL)
+        control = self._control(protection, shape.broadcast and not general, shape.compressed)
+        if general:
+            return self._general_ciphering(apdu, control, shape)
+        content = self.channel.protect(apdu, control, dedicated=shape.dedicated)
+        tag = (DED if shape.dedicated else GLO).get(apdu[0])
+        if shape.envelope is Envelope.SERVICE and tag is not None:
+            return encode(ServiceCiphered(tag, content))
+        kind = GeneralDedCiphering if shape.dedicated else GeneralGloCiphering
+        return encode(kind(self.channel.own_title, content))
+
+    def _control(self, protection: Protection, broadcast: bool, compressed: bool = False) -> SecurityControl:
+        return SecurityControl(
+            self.channel.provider.suite.id,
+            bool(protection & Protection.AUTHENTICATED),
+            bool(protection & Protection.ENCRYPTED),
+            broadcast,
+            compressed,
+        )
+
+    def _general_ciphering(self, apdu: bytes, control: SecurityControl, shape: Shape) -> bytes:
+        transaction_id = shape.transaction_id or secrets.token_bytes(TRANSACTION_ID)
+        channel, key_info = self._sending(shape, transaction_id)
+        header = self._header(transaction_id)
+        content = channel.protect(apdu, control, b"".join(map(_prefixed, header)))
+        return encode(GeneralCiphering(*header, key_info, content))
+
+    def _header(self, transaction_id: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+        """Transaction-id, originator, recipient, date-time and other information of what we send."""
+        return transaction_id, self.channel.own_title, self.channel.peer_title, b"", b""
+
+    def _sending(self, shape: Shape, transaction_id: bytes) -> tuple[Channel, IdentifiedKey | WrappedKey | AgreedKey]:
+        """The channel whose key protects what we send, and how the message describes that key."""
+        if shape.envelope is Envelope.IDENTIFIED:
+            if shape.broadcast:
+                return self.channel.derived(self.channel.provider.broadcasting()), IdentifiedKey(_BROADCAST)
+            return self.channel, IdentifiedKey(_UNICAST)
+        if shape.envelope is Envelope.STATIC:
+            return self._static_channel(transaction_id, by_us=True), AgreedKey(_STATIC, b"")
+        if shape.envelope not in self._made:
+            self._made[shape.envelope] = self._new_key(shape.envelope)
+        channel, blob = self._made[shape.envelope]
+        return channel, WrappedKey(_MASTER, blob) if shape.envelope is Envelope.WRAPPED else AgreedKey(_ONE_PASS, blob)
+
+    def _new_key(self, envelope: Envelope) -> tuple[Channel, bytes]:
+        """A key made for what we send in this association, and what tells it to the peer."""
+        provider = self.channel.provider
+        if envelope is Envelope.WRAPPED:
+            key = Secret(secrets.token_bytes(provider.suite.key_length))
+            blob = provider.wrap(key)
+        else:
+            from dlms.security import agreement, points  # public key code is loaded by who uses it
+
+            ephemeral = points.generate(provider.suite)
+            titles = self.channel.own_title, self.channel.peer_title
+            key = agreement.agree(ephemeral, self._peer_point(), provider.suite, *titles)
+            blob = agreement.signed_ephemeral(ephemeral.public_key(), provider.suite, provider.sign)
+        return self.channel.derived(provider.with_encryption(key), forgetful=True), blob
+
+    def _static_channel(self, transaction_id: bytes, *, by_us: bool) -> Channel:
+        own, peer = self.channel.own_title, self.channel.peer_title
+        titles = (own, peer) if by_us else (peer, own)
+        provider = self.channel.provider
+        key = provider.agree(self._peer_point(), *titles, transaction_id=transaction_id)
+        return self.channel.derived(provider.with_encryption(key))
+
+    def _peer_point(self) -> bytes:
+        from dlms.security.certificates import Purpose
+
+        return self.channel.provider.peer_key(self.channel.peer_title, Purpose.KEY_AGREEMENT)
+
+    def _signed(self, apdu: bytes, shape: Shape) -> bytes:
+        header = self._header(shape.transaction_id or secrets.token_bytes(TRANSACTION_ID))
+        signature = self.channel.provider.sign(b"".join(map(_prefixed, (*header, apdu))))
+        return encode(GeneralSigning(*header, apdu, signature))
+
+    # opening
+
+    def open(self, data: bytes, required: Protection = Protection.NONE) -> Opened:
+        """The plain APDU inside, when its protection covers `required`.
+
+        What is refused leaves every counter as it was; one that was refused for its signature alone, inside a layer of
+        ciphering that proved itself, has used its counter up.
+        """
+        found, shape = Protection.NONE, Shape()
+        while data[:1] and data[0] in ENVELOPE_TAGS:
+            if data[0] == SIGNING:
+                if Protection.SIGNED in found:
+                    raise SecurityError("an APDU is signed twice")
+                data, transaction_id = self._verified(data)
+                found |= Protection.SIGNED
+                if not shape.transaction_id:
+                    shape = shape._replace(transaction_id=transaction_id)
+            else:
+                if found & AUTHENTICATED_ENCRYPTED:
+                    raise SecurityError("an APDU is ciphered twice")
+                data, layer, ciphered = self._deciphered(data, required)
+                found |= layer
+                shape = ciphered._replace(transaction_id=ciphered.transaction_id or shape.transaction_id)
+        if not found.covers(required):
+            raise SecurityError(f"the APDU is {found}; it must be {required}")
+        return Opened(data, found, shape)
+
+    def _deciphered(self, data: bytes, required: Protection) -> tuple[bytes, Protection, Shape]:
+        wanted = required & AUTHENTICATED_ENCRYPTED
+        if not self._allow_unauthenticated:
+            wanted |= Protection.AUTHENTICATED
+        inside, header, channel = None, b"", self.channel
+        broadcast = self._broadcast
+        if data[0] == CIPHERING:
+            message = decode(GeneralCiphering, data)
+            channel, envelope = self._receiving(message)
+            header, content = b"".join(map(_prefixed, _header_of(message))), message.content
+            shape = Shape(envelope, broadcast=broadcast, transaction_id=message.transaction_id)
+            broadcast = False  # the key description names the key set, and the security control must not
+        elif data[0] in (GENERAL_GLO, GENERAL_DED):
+            general = decode(GeneralGloCiphering if data[0] == GENERAL_GLO else GeneralDedCiphering, data)
+            self._check_peer(general.system_title)
+            content, shape = general.content, Shape(Envelope.GENERAL, data[0] == GENERAL_DED, broadcast)
+        else:
+            service = decode(ServiceCiphered, data)
+            content, inside = service.content, PLAIN[service.tag]
+            shape = Shape(Envelope.SERVICE, service.dedicated, broadcast)
+        opened = channel.unprotect(content, self._control(wanted, broadcast), header, dedicated=shape.dedicated)
+        if inside is not None and opened.plaintext[:1] != bytes((inside,)):
+            raise SecurityError(
+                f"an envelope {data[0]:#04x} holds an APDU of tag {opened.plaintext[:1].hex() or 'none'}"
+            )
+        control = opened.control
+        layer = Protection(control.authenticated | control.encrypted << 1)
+        return opened.plaintext, layer, shape._replace(compressed=control.compressed)
+
+    def _receiving(self, message: GeneralCiphering) -> tuple[Channel, Envelope]:
+        """The channel of the key that a general-ciphering message describes."""
+        self._check_parties(message)
+        provider = self.channel.provider
+        match message.key_info:
+            case IdentifiedKey(key_id) if key_id == (_BROADCAST if self._broadcast else _UNICAST):
+                if self._broadcast:
+                    return self.channel.derived(provider.broadcasting()), Envelope.IDENTIFIED
+                return self.channel, Envelope.IDENTIFIED
+            case WrappedKey(kek_id, blob) if kek_id == _MASTER:
+                return self.channel.derived(provider.with_encryption(provider.unwrap(blob))), Envelope.WRAPPED
+            case AgreedKey(parameters, blob) if parameters == _ONE_PASS:
+                return self._one_pass(blob), Envelope.ONE_PASS
+            case AgreedKey(parameters, blob) if parameters == _STATIC and not blob:
+                return self._static_channel(message.transaction_id, by_us=False), Envelope.STATIC
+        raise SecurityError("the key of a general-ciphering message is none that this association uses")
+
+    def _one_pass(self, blob: bytes) -> Channel:
+        from dlms.security import agreement
+
+        provider = self.channel.provider
+        ephemeral = agreement.verified_ephemeral(blob, provider.suite, self._verify)
+        key = provider.agree(ephemeral, self.channel.peer_title, self.channel.own_title)
+        return self.channel.derived(provider.with_encryption(key))
+
+    def _verified(self, data: bytes) -> tuple[bytes, bytes]:
+        """The content of a signed APDU whose signature is the peer's, and its transaction-id."""
+        message = decode(GeneralSigning, data)
+        self._check_parties(message)
+        self._verify(message.signature, b"".join(map(_prefixed, (*_header_of(message), message.content))))
+        return message.content, message.transaction_id
+
+    def _verify(self, signature: bytes, data: bytes) -> None:
+        self.channel.provider.verify(self.channel.peer_title, signature, data)
+
+    def _check_parties(self, message: GeneralCiphering | GeneralSigning) -> None:
+        self._check_peer(message.originator_system_title)
+        if message.recipient_system_title not in (self.channel.own_title, b"" if self._broadcast else None):
+            raise SecurityError(f"the APDU is meant for {message.recipient_system_title.hex() or 'nobody'}, not for us")
+
+    def _check_peer(self, title: bytes) -> None:
+        if title != self.channel.peer_title:
+            raise SecurityError(f"the APDU comes from {title.hex()}, not from {self.channel.peer_title.hex()}")
+
+
+def _header_of(message: GeneralCiphering | GeneralSigning) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    return (
+        message.transaction_id,
+        message.originator_system_title,
+        message.recipient_system_title,
+        message.date_time,
+        message.other_information,
+    )
+
+
+def _prefixed(field: bytes) -> bytes:
+    """A field with its length, as it stands in the APDU."""
+    return encode_length(len(field)) + field

@@ -1,0 +1,109 @@
+"""The client's side of protection: what leaves gets an envelope, what arrives must come in one that is no weaker.
+
+The initiate inside AARQ and RLRQ is always authenticated and encrypted under the global key, and so are passes 3 and 4 of a
+high level authentication; everything after them is protected as the user asked.  Green Book, protection of xDLMS APDUs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+
+from dlms.acse import Aare, Aarq, Rlre, Rlrq
+from dlms.apdu import ConfirmedServiceError, ExceptionResponse
+from dlms.apdu.protected import ENVELOPE_TAGS
+from dlms.ciphering import Ciphering, Security, Shape
+from dlms.codec import Record, encode
+from dlms.enums import AssociationResult
+from dlms.errors import SecurityError
+from dlms.security.channel import Channel
+from dlms.security.counters import Counters, MemoryCounterStore
+from dlms.security.keys import Secret
+from dlms.security.policy import AUTHENTICATED_ENCRYPTED
+
+UNPROTECTED_TAGS = (ExceptionResponse.prefix, ConfirmedServiceError.prefix)
+"""Refusals that a server sends when it cannot protect them: they are believed as refusals of what only reads."""
+
+
+class ClientCiphering:
+    """Envelopes of one connection.  A new AARQ begins anew, with a new dedicated key where one is wanted."""
+
+    def __init__(self, security: Security) -> None:
+        self.security = security
+        self._initiate = b""
+        self._ciphering = self._new(security)
+
+    @staticmethod
+    def _new(security: Security, dedicated: Secret | None = None) -> Ciphering:
+        provider = security.provider if dedicated is None else security.provider.with_dedicated(dedicated)
+        channel = Channel(
+            provider,
+            security.counters,
+            security.system_title,
+            security.peer_title,
+            dedicated_counters=Counters(MemoryCounterStore()),
+        )
+        return Ciphering(channel, broadcast=security.broadcast, allow_unauthenticated=security.allow_unauthenticated)
+
+    def prepared(self, apdu: Record) -> Record:
+        """An AARQ or RLRQ with its initiate protected; other APDUs as they are."""
+        if isinstance(apdu, Aarq):
+            self._initiate = self._begun(apdu)
+        if isinstance(apdu, Aarq | Rlrq):
+            return dataclasses.replace(apdu, user_information=self._global(self._initiate))
+        return apdu
+
+    def _begun(self, aarq: Aarq) -> bytes:
+        """The initiate, with a dedicated key made now."""
+        if not self.security.dedicated:
+            self._ciphering = self._new(self.security)
+            return aarq.user_information or b""
+        key = Secret(secrets.token_bytes(self.security.provider.suite.key_length))
+        self._ciphering = self._new(self.security, key)
+        return encode(dataclasses.replace(aarq.initiate(), dedicated_key=key.reveal()))
+
+    def _global(self, initiate: bytes) -> bytes:
+        shape = self.security.shape._replace(dedicated=False)
+        if self._ciphering.channel.known_peer is None:  # general-ciphering names the recipient, which is not known yet
+            shape = Shape(broadcast=shape.broadcast)
+        return self._ciphering.close(initiate, AUTHENTICATED_ENCRYPTED, shape)
+
+    def close(self, data: bytes, *, authenticating: bool) -> bytes:
+        """An encoded APDU in the envelope that the user asked for; while `authenticating` in that of the initiate."""
+        if data[0] in (0x60, 0x62):
+            return data
+        if authenticating:
+            return self._ciphering.close(data, AUTHENTICATED_ENCRYPTED, self.security.shape._replace(dedicated=False))
+        return self._ciphering.close(data, self.security.protection, self.security.shape)
+
+    def accepted(self, apdu: Record) -> Record:
+        """An AARE or RLRE with its initiate deciphered.  Raises SecurityError for one that accepts without proof."""
+        if not isinstance(apdu, Aare | Rlre):
+            return apdu
+        information = apdu.user_information or b""
+        if isinstance(apdu, Aare):
+            if apdu.responding_ap_title is not None:
+                self._ciphering.channel.bind(apdu.responding_ap_title)
+            proof_due = apdu.result == AssociationResult.ACCEPTED
+        else:
+            proof_due = apdu.reason in (None, 0)
+        if information[:1] and information[0] in ENVELOPE_TAGS:
+            opened = self._ciphering.open(information, AUTHENTICATED_ENCRYPTED)
+            return dataclasses.replace(apdu, user_information=opened.plain)
+        if proof_due:
+            raise SecurityError(f"{apdu.wire_name()} accepts, but its initiate is not protected")
+        return apdu
+
+    def open(self, data: bytes, *, authenticating: bool) -> bytes:
+        """The plain APDU.  Raises SecurityError for one that is weaker than what was asked for.
+
+        Refusals may come without any; who asks takes them for what they are.
+        """
+        required = AUTHENTICATED_ENCRYPTED if authenticating else self.security.protection
+        if data[:1] and data[0] in ENVELOPE_TAGS:
+            return self._ciphering.open(data, required).plain
+        if data[:1] in UNPROTECTED_TAGS or data[0] in (0x60, 0x61, 0x62, 0x63):
+            return data
+        if required:
+            raise SecurityError(f"an APDU of tag {data[:1].hex()} is not protected; it must be {required}")
+        return data

@@ -1,0 +1,64 @@
+"""How a message is protected, and what a security policy or an access right demands.  Blue Book, Security setup.
+
+The bits of a policy (Security setup version 1) and those of an access mode (Association LN version 3) are the same.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class Protection(enum.IntFlag):
+    """What protects one message."""
+
+    NONE = 0
+    AUTHENTICATED = 1
+    ENCRYPTED = 2
+    SIGNED = 4
+
+    def covers(self, required: Protection) -> bool:
+        """Whether nothing of `required` is missing."""
+        return not required & ~self
+
+    def __str__(self) -> str:
+        return " and ".join(str(bit.name).lower() for bit in Protection if bit in self) or "unprotected"
+
+
+AUTHENTICATED_ENCRYPTED = Protection.AUTHENTICATED | Protection.ENCRYPTED
+"""What a new security context asks for unless somebody says otherwise."""
+
+_REQUEST, _RESPONSE, _ONE_SIDE = 2, 5, 7
+
+
+class Policy(enum.IntFlag):
+    """The protection that requests and responses must have, as the bits of Security setup version 1."""
+
+    NOTHING = 0
+    AUTHENTICATED_REQUEST = 1 << 2
+    ENCRYPTED_REQUEST = 1 << 3
+    SIGNED_REQUEST = 1 << 4
+    AUTHENTICATED_RESPONSE = 1 << 5
+    ENCRYPTED_RESPONSE = 1 << 6
+    SIGNED_RESPONSE = 1 << 7
+
+    @property
+    def request(self) -> Protection:
+        """What a request must have at the least."""
+        return Protection(self >> _REQUEST & _ONE_SIDE)
+
+    @property
+    def response(self) -> Protection:
+        """What a response must have at the least."""
+        return Protection(self >> _RESPONSE & _ONE_SIDE)
+
+    @classmethod
+    def both(cls, protection: Protection) -> Policy:
+        """The same protection of requests and responses."""
+        return cls(protection << _REQUEST | protection << _RESPONSE)
+
+
+LEVELS = tuple(Policy.both(Protection(level)) for level in range(4))
+"""The policies of Security setup version 0 by their number: nothing, authenticated, encrypted, both."""
+
+AUTHENTICATED_ENCRYPTED_POLICY = Policy.both(AUTHENTICATED_ENCRYPTED)
+"""The policy of a new security context unless somebody says otherwise."""

@@ -1,0 +1,133 @@
+"""What a server holds to talk under protection: the state of a Security setup object, and one association's use of it.
+
+Blue Book, Security setup; Green Book, HLS authentication and protection of xDLMS APDUs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+from dlms.acse import Aarq
+from dlms.apdu.protected import ENVELOPE_TAGS, GENERAL_TAGS
+from dlms.ciphering import Ciphering, Envelope, Opened, Shape, overhead
+from dlms.enums import Conformance, Mechanism
+from dlms.errors import SecurityError
+from dlms.security.channel import Channel
+from dlms.security.counters import Counters
+from dlms.security.hls import WEAK, EcdsaScheme, GmacScheme, Scheme, SecretScheme, Sha256Scheme
+from dlms.security.keys import Secret
+from dlms.security.policy import AUTHENTICATED_ENCRYPTED, AUTHENTICATED_ENCRYPTED_POLICY, Policy, Protection
+from dlms.security.providers import KeyProvider
+
+NOT_PROTECTED = Opened(b"", Protection.NONE, Shape())
+
+
+@dataclasses.dataclass(slots=True)
+class SecuritySetup:
+    """The state of one Security setup object of one meter: keys, counters, policy.
+
+    `system_title` is the meter's; `client_titles` are those that may open an association, None for all that know the keys.
+    `changed` is called after a client has changed keys or policy, so that the change can be kept.
+    """
+
+    provider: KeyProvider
+    counters: Counters
+    system_title: bytes
+    policy: Policy = AUTHENTICATED_ENCRYPTED_POLICY
+    client_titles: frozenset[bytes] | None = None
+    allow_unauthenticated: bool = False
+    client_title: bytes = b""
+    """The title of the client that opened the last association."""
+    changed: Callable[[], None] = lambda: None
+
+    def ciphering(self, client_title: bytes, dedicated: Secret | None = None) -> Ciphering:
+        """The envelopes of an association with this client.  Raises SecurityError for a title that is not let in.
+
+        The client has made the dedicated key, so that its counters are kept like those of any other.
+        """
+        if self.client_titles is not None and client_title not in self.client_titles:
+            raise SecurityError(f"system title {client_title.hex()} is not let in")
+        provider = self.provider if dedicated is None else self.provider.with_dedicated(dedicated)
+        channel = Channel(provider, self.counters, self.system_title, client_title)
+        return Ciphering(channel, allow_unauthenticated=self.allow_unauthenticated)
+
+
+def scheme(mechanism: Mechanism, secret: bytes, setup: SecuritySetup | None, aarq: Aarq, own_title: bytes) -> Scheme:
+    """What the server's side of a mechanism does.  Raises SecurityError when it lacks keys, a secret or the client's title."""
+    if mechanism in WEAK:
+        return SecretScheme(mechanism, secret, allow_weak=True)
+    title = aarq.calling_ap_title or b""
+    if mechanism is Mechanism.HLS_SHA256:
+        return Sha256Scheme(Secret(secret), own_title, title)
+    if setup is None:
+        raise SecurityError("this association has no security setup")
+    if mechanism is Mechanism.HLS_GMAC:
+        return GmacScheme(setup.ciphering(title).channel)
+    verify = functools.partial(setup.provider.verify, title)
+    return EcdsaScheme(setup.provider.sign, verify, own_title, title)
+
+
+class ServerCiphering:
+    """The envelopes of one association in a ciphered context."""
+
+    def __init__(self, setup: SecuritySetup, ciphering: Ciphering, initiate: Shape) -> None:
+        self.setup, self._ciphering, self._initiate = setup, ciphering, initiate
+        self.general = False
+        """Whether general-protection was negotiated."""
+
+    def overhead(self, conformance: Conformance) -> int:
+        """Octets that protection adds to a response, at most: in an envelope such as the initiate came in."""
+        envelope = self._initiate.envelope
+        if envelope is Envelope.SERVICE and Conformance.GENERAL_PROTECTION in conformance:
+            envelope = Envelope.GENERAL
+        protection = AUTHENTICATED_ENCRYPTED | self.setup.policy.response
+        return overhead(envelope, protection, self.setup.provider.suite)
+
+    def close_initiate(self, response: bytes) -> bytes:
+        """The initiate-response of an AARE or RLRE."""
+        return self._ciphering.close(response, AUTHENTICATED_ENCRYPTED, self._initiate)
+
+    def open_initiate(self, information: bytes | None) -> bytes:
+        """The initiate-request of an RLRQ.  Raises SecurityError unless it is protected like that of an AARQ."""
+        return opened_initiate(self._ciphering, information).plain
+
+    def open(self, data: bytes, *, authenticating: bool) -> Opened:
+        """A request.  Raises SecurityError for one that is weaker than the policy wants, CounterError for an old one.
+
+        Before the client has proved itself the global key must be used, and what it sends be authenticated and encrypted.
+        """
+        required = AUTHENTICATED_ENCRYPTED if authenticating else self.setup.policy.request
+        if not (data[:1] and data[0] in ENVELOPE_TAGS):
+            if required:
+                raise SecurityError(f"an APDU of tag {data[:1].hex()} is not protected; it must be {required}")
+            return NOT_PROTECTED._replace(plain=data)
+        if data[0] in GENERAL_TAGS and not (self.general or authenticating):
+            raise SecurityError("general-protection was not negotiated")
+        opened = self._ciphering.open(data, required)
+        if authenticating and opened.shape.dedicated:
+            raise SecurityError("the dedicated key serves after the authentication only")
+        return opened
+
+    def close(self, response: bytes, request: Opened, owed: Protection, *, authenticating: bool) -> bytes:
+        """A response: protected as its request, and as the policy and the access rights (`owed`) want besides."""
+        protection = request.protection | owed | self.setup.policy.response
+        if authenticating:
+            protection |= AUTHENTICATED_ENCRYPTED
+        shape = request.shape if request.protection else self._initiate
+        return self._ciphering.close(response, protection, shape) if protection else response
+
+    def close_push(self, notification: bytes) -> bytes:
+        """A notification: protected as the policy wants responses."""
+        return self._ciphering.close(notification, self.setup.policy.response, self._initiate)
+
+
+def opened_initiate(ciphering: Ciphering, information: bytes | None) -> Opened:
+    """An initiate-request out of its envelope.  Raises SecurityError for a plain one, or one under a dedicated key."""
+    if not (information and information[0] in ENVELOPE_TAGS):
+        raise SecurityError("the initiate-request is not protected")
+    opened = ciphering.open(information, AUTHENTICATED_ENCRYPTED)
+    if opened.shape.dedicated:
+        raise SecurityError("an initiate-request under a dedicated key")
+    return opened

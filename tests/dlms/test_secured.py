@@ -1,0 +1,145 @@
+"""Client and server under protection, with each other: every mechanism, suite, context, envelope and level."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dlms.ciphering import Envelope
+from dlms.client import Client, connect
+from dlms.enums import ApplicationContext, Mechanism
+from dlms.errors import AccessError, AssociationRefused, DlmsError, LocalProtocolError, SecurityError
+from dlms.security.counters import Counters, MemoryCounterStore
+from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Policy, Protection
+from dlms.security.providers import MemoryKeyProvider
+from dlms.security.suite import SUITE_0, SUITE_1, SUITE_2, SecuritySuite
+from dlms.server import Access
+from tests.dlms.secured import MANAGER, SECRET, World, key_set, world
+from tests.dlms.served import memory_name, served
+from tests.dlms.server.devices import ENERGY, LONG
+
+A, E, S = Protection.AUTHENTICATED, Protection.ENCRYPTED, Protection.SIGNED
+LN, SN = ApplicationContext.LN, ApplicationContext.SN
+MECHANISMS = [m for m in Mechanism if m is not Mechanism.HLS_ECDSA]
+
+
+def talk(of: World, then: Callable[[Client], Any], *, scheme: str | None = None, **options: Any) -> Any:
+    """Associate as the manager and do something."""
+    options.setdefault("security", of.security)
+    with (
+        served(scheme or memory_name(), of.device) as url,
+        connect(url, client=MANAGER, timeout_s=5, **options) as client,
+    ):
+        return then(client)
+
+
+def use(client: Client) -> None:
+    """Read, write, call and read a long value."""
+    assert client.get(ENERGY.value) == 1234
+    client.set(LONG.value, bytes(range(200)) * 5)
+    assert client.get(LONG.value) == bytes(range(200)) * 5
+    client.call(ENERGY.reset)
+    assert len(client.get_many([ENERGY.value, LONG.value, ENERGY.scaler_unit])) == 3
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS, ids=lambda m: m.name)
+@pytest.mark.parametrize("short", [False, True], ids=["ln", "sn"])
+@pytest.mark.parametrize("ciphered", [False, True], ids=["plain", "ciphered"])
+def test_mechanisms(mechanism: Mechanism, short: bool, ciphered: bool) -> None:
+    context = ApplicationContext(1 + short + 2 * ciphered)
+    of = world(mechanism, context=context)
+    security = of.client(protection=AUTHENTICATED_ENCRYPTED if ciphered else Protection.NONE)
+    talk(of, use, auth=mechanism, password=SECRET, context=SN if short else LN, security=security)
+
+
+@pytest.mark.parametrize("suite", [SUITE_1, SUITE_2], ids=["suite1", "suite2"])
+@pytest.mark.parametrize("mechanism", [Mechanism.HLS_GMAC, Mechanism.HLS_ECDSA], ids=lambda m: m.name)
+@pytest.mark.parametrize("short", [False, True], ids=["ln", "sn"])
+def test_other_suites(suite: SecuritySuite, mechanism: Mechanism, short: bool) -> None:
+    of = world(mechanism, suite, context=ApplicationContext(3 + short))
+    talk(of, use, auth=mechanism, context=SN if short else LN)
+
+
+@pytest.mark.parametrize("envelope", Envelope)
+@pytest.mark.parametrize("suite", [SUITE_0, SUITE_1, SUITE_2], ids=["suite0", "suite1", "suite2"])
+def test_envelopes(envelope: Envelope, suite: SecuritySuite) -> None:
+    if suite is SUITE_0 and envelope in (Envelope.ONE_PASS, Envelope.STATIC):
+        with pytest.raises(DlmsError):
+            talk(world(suite=suite), use, security=world(suite=suite).client(envelope=envelope))
+        return
+    of = world(suite=suite)
+    talk(of, use, security=of.client(envelope=envelope))
+    if suite is not SUITE_0:
+        of = world(suite=suite)
+        talk(of, use, security=of.client(envelope=envelope, protection=A | E | S))
+
+
+@pytest.mark.parametrize("dedicated", [False, True], ids=["global", "dedicated"])
+@pytest.mark.parametrize("envelope", [Envelope.SERVICE, Envelope.GENERAL])
+@pytest.mark.parametrize("protection", [A, E, A | E], ids=str)
+def test_levels(protection: Protection, envelope: Envelope, dedicated: bool) -> None:
+    of = world(policy=Policy.NOTHING, allow_unauthenticated=True)
+    security = of.client(
+        protection=protection, envelope=envelope, dedicated=dedicated, allow_unauthenticated=protection == E
+    )
+    talk(of, use, security=security)
+
+
+def test_over_hdlc() -> None:
+    talk(world(), use, scheme="hdlc://127.0.0.1:0")
+
+
+def test_encryption_alone_must_be_allowed() -> None:
+    with pytest.raises(LocalProtocolError, match="allowed by name"):
+        world().client(protection=E)
+    of = world(policy=Policy.NOTHING)
+    with pytest.raises(DlmsError, match="deciphering"):
+        talk(of, use, security=of.client(protection=E, allow_unauthenticated=True))
+
+
+@pytest.mark.parametrize("protection", [Protection.NONE, A, E])
+def test_the_policy_decides(protection: Protection) -> None:
+    of = world()
+    with pytest.raises(DlmsError):
+        talk(of, use, security=of.client(protection=protection, allow_unauthenticated=True))
+
+
+def test_rights_want_protection() -> None:
+    of = world(
+        policy=Policy.NOTHING, access=Access.READ_WRITE | Access.AUTHENTICATED_REQUEST, allow_unauthenticated=True
+    )
+
+    def refused(client: Client) -> None:
+        with pytest.raises(AccessError, match="read-write-denied"):
+            client.get(ENERGY.value)
+        with pytest.raises(AccessError, match="read-write-denied"):
+            client.set(LONG.value, b"1")
+
+    talk(of, refused, security=of.client(protection=E, allow_unauthenticated=True))
+    for protection in (A, A | E):
+        talk(of, use, security=of.client(protection=protection))
+
+
+def test_wrong_keys_and_secrets() -> None:
+    of, other = world(), world(Mechanism.HLS_MD5)
+    stranger = of.client(provider=MemoryKeyProvider(key_set(SUITE_0, 16)), counters=Counters(MemoryCounterStore()))
+    with pytest.raises(AssociationRefused, match="authentication-failure"):
+        talk(of, use, security=stranger)
+    with pytest.raises(AssociationRefused):
+        talk(other, use, auth=Mechanism.HLS_MD5, password=b"another secret")
+    plain = world(context=LN)
+    with pytest.raises(AssociationRefused):
+        talk(
+            plain,
+            use,
+            security=dataclasses.replace(stranger, protection=Protection.NONE),
+        )
+
+
+def test_a_server_with_another_title_is_refused() -> None:
+    of = world()
+    with pytest.raises(SecurityError, match="is expected"):
+        talk(of, use, security=of.client(peer_title=b"SRV00002"))
