@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import typer
 
+from dlms.cli.clock import clock
 from dlms.cli.decode import decode
 from dlms.cli.encode import encode
 from dlms.cli.keys import app as keys
 from dlms.cli.profile import profile
 from dlms.cli.read import objects, read, snapshot
-from dlms.cli.write import call, clock, write
+from dlms.cli.write import call, write
 from dlms.errors import DlmsError
 from obis.command import exit_code, run
 from obis.errors import ObisError

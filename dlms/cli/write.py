@@ -1,25 +1,18 @@
-"""`dlms write`, `dlms call`, `dlms clock`: what changes a meter, with a look afterwards whether it has changed."""
+"""`dlms write`, `dlms call`: what changes a meter, with a look afterwards whether it has changed."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dlms.cli.clock import TOLERANCE_S
 from dlms.cli.options import Access, with_access
-from dlms.cli.read import AS_JSON, ENDPOINT, JSON_OFF, as_text
+from dlms.cli.read import ENDPOINT, as_text
 from obis.command import FAILED
 
 if TYPE_CHECKING:
-    from dlms.client import Client
-    from dlms.cosem_time import DateTime
-    from dlms.ic import Clock
     from dlms.interface import AttributeRef
-
-CLOCKS = ("0.0.1.0.0.255", "0.1.1.0.0.255")
-TOLERANCE_S = 2
-"""How far a clock may be off right after it was set."""
 
 
 @with_access
@@ -93,69 +86,3 @@ def call(
         ref = of.method_ref(index)
         returned = client.call(ref, ABSENT if parameter is None else parse_parameter(parameter, ref))
     typer.echo(f"{ref}: done" + ("" if returned is None else f", returned {returned!r}"))
-
-
-@with_access
-def clock(
-    access: Access,
-    endpoint: ENDPOINT,
-    set_to: Annotated[
-        str | None,
-        typer.Option("--set", help="now (this machine's local time), or a time such as 2026-11-23T06:15:00."),
-    ] = None,
-    code: Annotated[str | None, typer.Option(help="Code of the clock, when it is not the usual one.")] = None,
-    as_json: AS_JSON = JSON_OFF,
-) -> None:
-    """Tell the meter's time, or set it and read it back."""
-    from dlms.cosem_time import DateTime
-
-    with access.connect(endpoint) as client:
-        of, before = _find_clock(client, code)
-        if set_to is not None:
-            wanted = _moment(set_to, before)
-            client.set(of.time, wanted.raw)
-            before = DateTime(client.get(of.time))
-            off_s = abs((before.naive() - wanted.naive()).total_seconds())
-            if off_s > TOLERANCE_S:
-                typer.echo(f"dlms: the clock stands at {before} after {wanted} was written", err=True)
-                raise typer.Exit(FAILED)
-    if as_json:
-        typer.echo(json.dumps({"obis": str(of.instance), "time": str(before), "octets": before.raw.hex()}))
-    else:
-        typer.echo(str(before))
-
-
-def _find_clock(client: Client, code: str | None) -> tuple[Clock, DateTime]:
-    """The clock and its time.  Raises AccessError when there is none where it is looked for."""
-    from dlms.cosem_time import DateTime
-    from dlms.errors import AccessError
-    from dlms.ic import Clock
-    from obis import Obis, ObisError
-
-    places = CLOCKS if code is None else (code,)
-    for place in places:
-        try:
-            of = Clock(Obis(place))
-        except ObisError as fault:
-            raise typer.BadParameter(str(fault)) from fault
-        try:
-            return of, DateTime(client.get(of.time))
-        except AccessError:
-            if place == places[-1]:
-                raise
-    raise AssertionError("there is at least one place")
-
-
-def _moment(text: str, before: DateTime) -> DateTime:
-    """The time to set, in the form of the meter: with a deviation where the meter's time has one."""
-    import datetime
-
-    from dlms.cosem_time import NO_DEVIATION, CosemTimeError, DateTime
-
-    if text != "now":
-        try:
-            return DateTime.parse(text)
-        except CosemTimeError as fault:
-            raise typer.BadParameter(str(fault)) from fault
-    now = datetime.datetime.now().astimezone().replace(microsecond=0)
-    return DateTime.of(now.replace(tzinfo=None) if before.deviation == NO_DEVIATION else now)
