@@ -124,7 +124,7 @@ def _checked(description: Description) -> Description:
 
 def decode_compact_array(buf: bytes, pos: int) -> tuple[CompactArray, int]:
     """The contents of a compact-array at `pos`, behind its tag.  Raises DecodeError."""
-    description, end = _decode_description(buf, pos, MAX_DEPTH)
+    description, end = decode_description(buf, pos)
     problem = _unsound(description)
     if problem:
         raise DecodeError(problem, buf, pos)
@@ -140,13 +140,14 @@ def encode_compact_array(value: CompactArray, out: bytearray) -> None:
     out += value.contents
 
 
-def _decode_description(buf: bytes, pos: int, depth: int) -> tuple[Description, int]:
+def decode_description(buf: bytes, pos: int, depth: int = MAX_DEPTH) -> tuple[Description, int]:
+    """The TypeDescription at `pos` and the offset behind it.  Raises DecodeError, or IndexError where it ends early."""
     if depth == 0:
         raise DecodeError(f"compact-array described more than {MAX_DEPTH} levels deep", buf, pos)
     tag = buf[pos]
     if tag == ARRAY:
         raw, start = take(buf, pos + 1, 2)
-        element, end = _decode_description(buf, start, depth - 1)
+        element, end = decode_description(buf, start, depth - 1)
         return ArrayType(int.from_bytes(raw, "big"), element), end
     if tag == STRUCTURE:
         count, end = decode_length(buf, pos + 1)
@@ -154,7 +155,7 @@ def _decode_description(buf: bytes, pos: int, depth: int) -> tuple[Description, 
             raise DecodeError(f"{count} element types announced, {len(buf) - end} octets left", buf, pos)
         elements = []
         for _ in range(count):
-            element, end = _decode_description(buf, end, depth - 1)
+            element, end = decode_description(buf, end, depth - 1)
             elements.append(element)
         return StructureType(tuple(elements)), end
     if tag not in SCALARS:

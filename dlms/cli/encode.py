@@ -12,7 +12,7 @@ from dlms.axdr import EncodeError
 from dlms.limits import MAX_TRANSFER
 
 if TYPE_CHECKING:
-    from dlms.codec import Record
+    pass
 
 MAX_OCTETS = MAX_TRANSFER
 """The longest document that is read."""
@@ -22,9 +22,7 @@ def encode(
     source: Annotated[str, typer.Argument(metavar="FILE|-", help="One APDU as XML or JSON; - for stdin.")],
 ) -> None:
     """Turn an APDU written as XML or JSON, as `dlms decode --xml` and `--json` write it, into hex."""
-    from dlms.codec import encode as octets_of
-
-    print(octets_of(_record(_text(source))).hex())
+    print(_octets(_text(source)).hex())
 
 
 def _text(source: str) -> str:
@@ -41,7 +39,7 @@ def _text(source: str) -> str:
         raise EncodeError(f"the document is not UTF-8 at octet {fault.start}") from fault
 
 
-def _record(text: str) -> Record:
+def _octets(text: str) -> bytes:
     """By the first character: a document of XML begins with <."""
     if text.lstrip().startswith("<"):
         from dlms.decode.xml import from_xml

@@ -14,8 +14,12 @@ from dlms.apdu.errors import ExceptionResponse
 from dlms.apdu.notification import NotificationBody, UntaggedPush
 from dlms.axdr import decode_length
 from dlms.codec import ABSENT, Codec, Record, decode
-from dlms.compact_array import ARRAY, STRUCTURE
+from dlms.compact_array import ARRAY, COMPACT_ARRAY, STRUCTURE, decode_description
 from dlms.enums import ServiceError
+
+BOOLEAN, BIT_STRING = 3, 4
+SIZED = frozenset((BIT_STRING, 9, 10, 12, COMPACT_ARRAY))
+"""Tags of Data scalars with a length or a count of bits."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ class Node:
     """`length` octets at `offset`, what they are called and what they say.
 
     The children cover the octets of their parent without gap or overlap.  Beside the fields of the declaration there are
-    nodes for what only the encoding needs: "tag", "length", "count", "presence" and "choice", whose values are ints.
+    nodes for what only the encoding needs: "tag", "length" (of what follows it in its parent), "count" (of elements, or
+    of bits), "presence" and "choice", whose values are ints; "octets" and "content" are what a length or a tag is for.
     """
 
     name: str
@@ -99,7 +104,7 @@ def _ber_record(of: type[BerRecord], name: str, buf: bytes, pos: int) -> Node:
     for field, codec in of.layout:
         at = children[-1].end
         if at < start + size and isinstance(codec, Tagged) and buf[at] == codec.tag:
-            children.append(_plain(codec, field, buf, at))
+            children.append(_tagged(codec, field, buf, at))
     value = of(**{child.name: child.value for child in children[1:]})
     return _around(name, value, pos, children)
 
@@ -107,6 +112,26 @@ def _ber_record(of: type[BerRecord], name: str, buf: bytes, pos: int) -> Node:
 def _plain(codec: Codec, name: str, buf: bytes, pos: int) -> Node:
     value, end = codec.decode(buf, pos)
     return _leaf(name, pos, end, value)
+
+
+def _octets(codec: Codec, name: str, buf: bytes, pos: int) -> Node:
+    size, start = decode_length(buf, pos)
+    octets = _leaf("octets", start, start + size, buf[start : start + size])
+    return _around(name, octets.value, pos, [_leaf("length", pos, start, size), octets])
+
+
+def _tagged(codec: Tagged, name: str, buf: bytes, pos: int) -> Node:
+    """The tag, the length, and inside them those of the wrappers."""
+    value, end = codec.decode(buf, pos)
+    tags, starts = [codec.tag, *codec.wrappers], [pos]
+    for _ in tags:
+        _, behind = decode_length(buf, starts[-1] + 1)
+        starts.append(behind)
+    node = _leaf("content", starts[-1], end, value)
+    for tag, at, behind in reversed(list(zip(tags, starts, starts[1:], strict=False))):
+        head = [_leaf("tag", at, at + 1, tag), _leaf("length", at + 1, behind, end - behind)]
+        node = _around("content", value, at, [*head, node])
+    return dataclasses.replace(node, name=name)
 
 
 def _optional(codec: Any, name: str, buf: bytes, pos: int) -> Node:
@@ -142,10 +167,9 @@ def _alternatives(codec: Any, name: str, buf: bytes, pos: int) -> Node:
 
 
 def _data(codec: Any, name: str, buf: bytes, pos: int) -> Node:
-    """One Data value; arrays and structures are opened, the rest is a leaf with its tag."""
+    """One Data value; arrays and structures are opened, the rest is a leaf with its tag where its size is fixed."""
     if buf[pos] not in (ARRAY, STRUCTURE):
-        value, end = cosem_data.decode_from(buf, pos)
-        return _leaf(name, pos, end, value)
+        return _scalar(name, buf, pos)
     count, start = decode_length(buf, pos + 1)
     children = [_leaf("tag", pos, pos + 1, buf[pos]), _leaf("count", pos + 1, start, count)]
     for place in range(count):
@@ -154,13 +178,29 @@ def _data(codec: Any, name: str, buf: bytes, pos: int) -> Node:
     return _around(name, tuple(items) if buf[pos] == STRUCTURE else items, pos, children)
 
 
+def _scalar(name: str, buf: bytes, pos: int) -> Node:
+    tag, start = buf[pos], pos + 1
+    value, end = cosem_data.decode_from(buf, pos)
+    children = [_leaf("tag", pos, start, tag)]
+    if tag == COMPACT_ARRAY:
+        description, start = decode_description(buf, start)
+        children.append(_leaf("description", pos + 1, start, description))
+    elif tag == BOOLEAN:
+        return _around(name, value, pos, [*children, _leaf("content", start, end, value)])
+    elif tag not in SIZED:
+        return _leaf(name, pos, end, value)
+    size, behind = decode_length(buf, start)
+    children.append(_leaf("count" if tag == BIT_STRING else "length", start, behind, size))
+    return _around(name, value, pos, [*children, _leaf("octets", behind, end, value)])
+
+
 def _body(codec: Any, name: str, buf: bytes, pos: int) -> Node:
     """Data, or the push list whose descriptors have no tags: which one it is, the codec says."""
     value, _ = codec.decode(buf, pos)
     if not isinstance(value, UntaggedPush):
         return _data(codec, name, buf, pos)
-    _, start = decode_length(buf, pos + 5)
-    children = [_leaf("head", pos, start, value.enum)]
+    count, start = decode_length(buf, pos + 5)
+    children = [_leaf("head", pos, pos + 5, value.enum), _leaf("count", pos + 5, start, count)]
     for place in range(len(value.entries)):
         at = children[-1].end
         attribute = _record(CosemAttributeDescriptor, "attribute", buf, at + 2)
@@ -172,8 +212,9 @@ def _body(codec: Any, name: str, buf: bytes, pos: int) -> Node:
 
 _WALKERS: Mapping[type[Codec], Callable[[Any, str, bytes, int], Node]] = {
     **dict.fromkeys((c.Fixed, c.FixedOctets, c.LogicalName, c.InvokeOctet, c.Boolean, c.DefaultTrue), _plain),
-    **dict.fromkeys((c.Octets, c.Rest, c.ConformanceBits, c.OptionalTime), _plain),
-    **dict.fromkeys((Tagged, TaggedInteger, TaggedDiagnostic), _plain),
+    **dict.fromkeys((c.Rest, c.ConformanceBits, c.OptionalTime), _plain),
+    c.Octets: _octets,
+    **dict.fromkeys((Tagged, TaggedInteger, TaggedDiagnostic), _tagged),
     c.DataValue: _data,
     NotificationBody: _body,
     **dict.fromkeys((c.Optional, c.OptionalOrAbsent), _optional),

@@ -6,8 +6,7 @@ import dataclasses
 from typing import Any
 
 from dlms import data as cosem_data
-from dlms.acse import ACSE, Aare, Aarq, BerRecord, Rlre, Rlrq, decode_acse
-from dlms.apdu import BY_PREFIX, decode_apdu
+from dlms.acse import Aare, Aarq, BerRecord, Rlre, Rlrq
 from dlms.apdu.block_transfer import GeneralBlockTransfer
 from dlms.apdu.gateway import GatewayRequest, GatewayResponse
 from dlms.apdu.notification import DataNotification, UntaggedPush
@@ -16,13 +15,12 @@ from dlms.codec import Record, TaggedTime, encode
 from dlms.cosem_time import ANY, ANY_YEAR, NO_DEVIATION, NO_STATUS, DateTime
 from dlms.decode.blocks import Blocks
 from dlms.decode.ciphering import ENVELOPES, Envelope, Opened, expected_tag, open_envelope
+from dlms.decode.faithful import encoding_of
 from dlms.decode.hdlc_fields import LLC
 from dlms.decode.keys import Keys
+from dlms.decode.records import MAX_NESTING, decode_record, name_of
 from dlms.decode.tree import PLAINTEXT, REASSEMBLED, Layer, Piece, Reading, counted
 from dlms.errors import DecodeError, LocalProtocolError, SecurityError
-
-MAX_NESTING = 8
-"""APDUs within APDUs: gateway, signature, ciphering, blocks."""
 
 KEEPS_SECRETS = (b"\x60", b"\x01\x01")
 """How APDUs begin that may hold a password or a key: AARQ, and an initiate-request with a dedicated key."""
@@ -66,7 +64,7 @@ class Application:
         """One APDU and everything inside.  Raises DecodeError when the octets are none, having added nothing."""
         strict = self.strict and depth == 0
         record = decode_record(piece.data, strict=strict)
-        layer = Layer.of("apdu", piece, fields_of(record))
+        layer = Layer.of("apdu", piece, fields_of(record, piece.data))
         layer.notes += notes_on(record, piece.data)
         self.reading.layers.append(layer)
         self._inside(record, piece, layer, depth)
@@ -143,7 +141,7 @@ class Application:
             layer.notes.append(f"user-information: {fault.what}")
             self.reading.undecoded = True
             return
-        fields = fields_of(inner)
+        fields = fields_of(inner, octets)
         layer.fields["user_information"] = fields
         layer.notes += [f"user-information: {note}" for note in notes_on(inner, octets)]
         if isinstance(inner, ServiceCiphered):
@@ -160,7 +158,7 @@ class Application:
         except DecodeError as fault:
             self.reading.fail(layer, f"inside {name_of(inner)}: {fault.what}")
             return
-        fields["plaintext_apdu"] = fields_of(plain)
+        fields["plaintext_apdu"] = fields_of(plain, opened.plaintext)
 
     def _block(self, block: GeneralBlockTransfer, layer: Layer, depth: int) -> None:
         blocks = self.blocks.get(self.sender)
@@ -218,40 +216,18 @@ class Application:
         self._nested(joined, layer, depth)
 
 
-def decode_record(data: bytes, *, strict: bool) -> Record:
-    """Any APDU, of xDLMS or ACSE.  Raises DecodeError."""
-    return decode_acse(data, strict=strict) if data[:1] and data[0] in ACSE else decode_apdu(data, strict=strict)
-
-
-def starts_apdu(data: bytes) -> bool:
-    """Whether an APDU begins with these octets.  LLC octets, which a gateway APDU might have too, are none."""
-    known = data[:1] and (data[0] in ACSE or data[:1] in BY_PREFIX or data[:2] in BY_PREFIX)
-    return bool(known) and data[:3] not in LLC
-
-
-def name_of(record: Record) -> str:
-    """The standard's name of an APDU."""
-    return record.name if isinstance(record, ServiceCiphered) else record.wire_name()
-
-
-def fields_of(record: Record) -> dict[str, Any]:
-    """Name and fields of an APDU; those of a push message's date-time opened.  An APDU inside another is left out."""
-    fields = {"apdu": name_of(record), **{name: value for name, value in record.to_json().items() if name != "apdu"}}
+def fields_of(record: Record, data: bytes) -> dict[str, Any]:
+    """Name and fields of an APDU and what they do not say of its encoding, the octets of an APDU inside another included."""
+    shown = record.to_json()
+    fields = {"apdu": name_of(record), **{name: value for name, value in shown.items() if name != "apdu"}}
+    if isinstance(record, GatewayRequest | GatewayResponse):
+        fields["carried_apdu"] = {"octets": shown["apdu"]}
     if isinstance(record, DataNotification) and record.date_time:
         fields["date_time_fields"] = date_time_fields(record.date_time)
     if isinstance(record, DataNotification) and isinstance(record.body, UntaggedPush):
         # The collections of captures list such a push beside the head; nothing trails it, or the codec had refused it.
         fields |= {**fields.pop("body"), "trailing": ""}
-    return fields
-
-
-def class_name(data: bytes) -> str | None:
-    """The name of the APDU that `data` begins like, None when that is not known."""
-    found = ACSE.get(data[0]) if data else None
-    other = found or BY_PREFIX.get(data[:2]) or BY_PREFIX.get(data[:1])
-    if other is ServiceCiphered:
-        return ServiceCiphered(data[0], b"").name
-    return None if other is None else other.wire_name()
+    return fields | encoding_of(record, shown, data)
 
 
 def notes_on(record: Record, data: bytes) -> list[str]:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from dlms.data import TAGS
-from dlms.decode.application import Application, class_name, read_data, starts_apdu, told
+from dlms.decode.application import Application, read_data, told
 from dlms.decode.carriers import read_identification, read_mbus, read_wrapper
 from dlms.decode.frames import HdlcLayers
 from dlms.decode.hdlc_fields import LLC
 from dlms.decode.keys import Keys
+from dlms.decode.records import class_name, starts_apdu
 from dlms.decode.tree import Decoded, Layer, Piece, Reading
 from dlms.errors import DecodeError, LocalProtocolError
 from dlms.limits import MAX_TRANSFER

@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
-from dlms.acse import ACSE
-from dlms.apdu import APDUS
+from dlms.acse import ACSE, decode_acse
+from dlms.apdu import APDUS, BY_PREFIX, decode_apdu
 from dlms.apdu.protected import GeneralSigning, ServiceCiphered
 from dlms.codec import Record, encode
-from dlms.decode.application import decode_record
+from dlms.decode.hdlc_fields import LLC
 from dlms.decode.tree import INPUT, PLAINTEXT, REASSEMBLED, Decoded
 from dlms.errors import DecodeError, LocalProtocolError
 
 REGISTERED: frozenset[type[Record]] = frozenset((*APDUS, ServiceCiphered, *ACSE.values()))
 """Every record that is an APDU of its own."""
+
+MAX_NESTING = 8
+"""APDUs within APDUs: gateway, signature, ciphering, blocks."""
+
+
+def decode_record(data: bytes, *, strict: bool) -> Record:
+    """Any APDU, of xDLMS or ACSE.  Raises DecodeError."""
+    return decode_acse(data, strict=strict) if data[:1] and data[0] in ACSE else decode_apdu(data, strict=strict)
+
+
+def starts_apdu(data: bytes) -> bool:
+    """Whether an APDU begins with these octets.  LLC octets, which a gateway APDU might have too, are none."""
+    known = data[:1] and (data[0] in ACSE or data[:1] in BY_PREFIX or data[:2] in BY_PREFIX)
+    return bool(known) and data[:3] not in LLC
+
+
+def name_of(record: Record) -> str:
+    """The standard's name of an APDU."""
+    return record.name if isinstance(record, ServiceCiphered) else record.wire_name()
+
+
+def class_name(data: bytes) -> str | None:
+    """The name of the APDU that `data` begins like, None when that is not known."""
+    found = ACSE.get(data[0]) if data else None
+    other = found or BY_PREFIX.get(data[:2]) or BY_PREFIX.get(data[:1])
+    if other is ServiceCiphered:
+        return ServiceCiphered(data[0], b"").name
+    return None if other is None else other.wire_name()
 
 
 def record_of(apdu: Record | bytes) -> Record:
@@ -27,10 +55,11 @@ def record_of(apdu: Record | bytes) -> Record:
 
 
 def carried_record(octets: bytes) -> Record | None:
-    """The APDU that the octets are, None when they are none or not its canonical encoding."""
+    """The APDU that the octets are, None when they are none, or none that has an encoding."""
     try:
         record = decode_record(octets, strict=False)
-        return record if encode(record) == octets else None
+        encode(record)
+        return record
     except (DecodeError, LocalProtocolError):
         return None
 

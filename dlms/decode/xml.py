@@ -7,7 +7,8 @@
 
 Octets are hex, integers decimal, enumerations their names.  A field that is absent has no element.  Ours, since the
 schema has no place for them: the attribute `hex` for text, identifiers and booleans that have no regular form, `tagged`
-for a date-time sent as Data, `unused` for the unused bits of a bit-string, gateway APDUs and <x:untagged-push>.
+for a date-time sent as Data, `unused` for the unused bits of a bit-string, those of `xml_marks` for an encoding that is
+not the shortest, gateway APDUs and <x:untagged-push>.
 """
 
 from __future__ import annotations
@@ -27,14 +28,28 @@ from dlms.apdu.notification import NotificationBody, UntaggedPush
 from dlms.apdu.protected import GeneralSigning, ServiceCiphered
 from dlms.codec import ABSENT, Codec, Record, encode
 from dlms.decode import asn1_names as names
-from dlms.decode.application import MAX_NESTING
+from dlms.decode.annotate import Node, walk
 from dlms.decode.asn1_names import Labels
-from dlms.decode.records import carried_record, record_of
+from dlms.decode.faithful import leaves, oddities, restored
+from dlms.decode.records import MAX_NESTING, carried_record, record_of
 from dlms.decode.xml_data import data_in, put_data
 from dlms.decode.xml_forms import SIMPLE, SPECIAL, Form, integer_of, put_integer
-from dlms.decode.xml_text import PREFIX, XmlError, add, children, integer, leaf, octets, only_child, parse, render
+from dlms.decode.xml_marks import are_in, forms, mark
+from dlms.decode.xml_text import (
+    PREFIX,
+    Shown,
+    XmlError,
+    add,
+    children,
+    integer,
+    leaf,
+    octets,
+    only_child,
+    parse,
+    render,
+)
 from dlms.enums import ServiceError
-from dlms.errors import LocalProtocolError
+from dlms.errors import DecodeError, LocalProtocolError
 
 XDLMS_ROOT, ACSE_ROOT = "xDLMS-APDU", "aCSE-APDU"
 
@@ -42,46 +57,72 @@ XDLMS_ROOT, ACSE_ROOT = "xDLMS-APDU", "aCSE-APDU"
 def to_xml(apdu: Record | bytes) -> str:
     """The XML document of an APDU; passwords and keys in it are shown.
 
-    Octets come back from `from_xml` as they were when they are the canonical encoding: lengths and booleans in the form
-    that `dlms.codec.encode` gives them.  Raises DecodeError for octets that are no APDU, LocalProtocolError for a record
-    that has no encoding.
+    Octets come back from `from_xml` as they were.  Raises DecodeError for octets that are no APDU, LocalProtocolError for
+    a record that has no encoding.
     """
     record = record_of(apdu)
     root = ET.Element(PREFIX + (ACSE_ROOT if isinstance(record, BerRecord) else XDLMS_ROOT))
-    _put_apdu(root, record, 0)
+    _put_apdu(root, record, apdu if isinstance(apdu, bytes) else encode(record), 0)
     return render(root)
 
 
-def from_xml(text: str) -> Record:
-    """The record of an XML document: the inverse of `to_xml`; the elements may also be of no namespace.
+def from_xml(text: str) -> bytes:
+    """The octets of an APDU in an XML document: the inverse of `to_xml`; the elements may also be of no namespace.
 
     Raises XmlError, which is an EncodeError, with the path of elements to what is wrong: no XML, a document type
     declaration, a document beyond the bounds of `dlms.decode.xml_text`, names that are unknown, repeated or missing,
-    values that do not fit their type.
+    values that do not fit their type, attributes of ours that say another message than the elements.
     """
     root = parse(text)
     if root.tag not in (XDLMS_ROOT, ACSE_ROOT):
-        return _apdu_of(root)
+        return _octets_of(root)
     try:
-        found = _apdu_of(only_child(root))
-        if isinstance(found, BerRecord) != (root.tag == ACSE_ROOT):
-            raise XmlError(f"<{root[0].tag}> belongs in the other root element")
+        inner = only_child(root)
+        if (inner.tag in names.BY_NAME and issubclass(names.BY_NAME[inner.tag], BerRecord)) != (root.tag == ACSE_ROOT):
+            raise XmlError(f"<{inner.tag[:60]}> belongs in the other root element")
+        return _octets_of(inner)
     except XmlError as fault:
         raise fault.inside(root.tag) from fault.__cause__
-    return found
 
 
 # --- APDUs and records -----------------------------------------------------------------------------------------------
 
 
-def _put_apdu(parent: ET.Element, record: Record, nesting: int) -> None:
-    of = type(record)
+def _put_apdu(parent: ET.Element, record: Record, wire: bytes, nesting: int) -> None:
+    """Add the APDU of these octets, with the attributes for what its elements do not say."""
+    shown = _written(parent, record, wire, nesting)
+    mark(shown, oddities(type(record), wire, encode(record)), wire)
+    shown.marked = True
+
+
+def _written(parent: ET.Element, record: Record, wire: bytes, nesting: int) -> Shown:
+    """Add the APDU, without attributes for its encoding."""
+    of, tree = type(record), walk(type(record), wire)
     if isinstance(record, ServiceCiphered):
-        add(parent, names.ciphered_name(record.tag), record.content.hex().upper())
-        return
+        shown = add(parent, names.ciphered_name(record.tag), record.content.hex().upper())
+        shown.nodes.append(tree.named("content"))
+        return shown
     family = names.family_name(of)
-    around = parent if family is None else add(parent, family)
-    _put_record(add(around, names.element_name(of)), record, nesting)
+    around = None if family is None else add(parent, family)
+    inner = add(parent if around is None else around, names.element_name(of))
+    _put_record(inner, tree, nesting)
+    return inner if around is None else around
+
+
+def _octets_of(element: ET.Element) -> bytes:
+    """The octets of the APDU in an element."""
+    record = _apdu_of(element)
+    try:
+        plain = encode(record)
+        if not are_in(element):
+            return plain
+        shown = _written(ET.Element("root"), record, plain, 0)
+        paths = {leaf.offset: path for path, leaf in leaves(walk(type(record), plain)) if leaf.length}
+        return restored(type(record), plain, forms(element, shown, paths))
+    except XmlError as fault:
+        raise fault.inside(element.tag) from fault.__cause__
+    except (LocalProtocolError, DecodeError) as fault:
+        raise XmlError(str(fault), (element.tag,)) from fault
 
 
 def _apdu_of(element: ET.Element) -> Record:
@@ -107,26 +148,46 @@ def _named_apdu(name: str, family: str | None) -> type[Record]:
     return of
 
 
-def _put_record(element: ET.Element, record: Record, nesting: int = 0) -> None:
+def _put_record(element: Shown, node: Node, nesting: int = 0) -> None:
+    record = node.value
     of = type(record)
+    element.nodes.append(node)
     if isinstance(record, ConfirmedServiceError) and _put_service_error(element, record):
         return
     if of in names.TRANSPARENT:
         ((field, codec),) = of.layout
-        _FORMS[type(codec)].put(element, getattr(record, field), codec, names.labels(of, field))
+        _put(element, node.named(field), codec, names.labels(of, field))
         return
+    fields = {child.name: child for child in node.children}
     body, start = names.BODIES.get(of, ("", -1))
     for place, (field, codec) in enumerate(of.layout):
         if place == start:
             element = add(element, body)
-        value = getattr(record, field)
-        if _left_out(codec, value):
+        if field not in fields or _left_out(codec, fields[field].value):
             continue
         child = add(element, names.field_name(of, field))
+        child.default = isinstance(codec, c.DefaultTrue) and fields[field].value
         if (of, field) in _CARRIED:
-            _put_carried(child, value, nesting)
+            child.nodes += _all_nodes(codec, fields[field])
+            _put_carried(child, fields[field].value, nesting)
         else:
-            _form(of, field, codec).put(child, value, codec, names.labels(of, field))
+            _put(child, fields[field], codec, names.labels(of, field), SPECIAL.get((of, field)))
+
+
+def _put(element: Shown, node: Node, codec: Codec, labels: Labels, form: Form | None = None) -> None:
+    """Fill the element of a node."""
+    form = form or _FORMS[type(codec)]
+    if not isinstance(codec, c.DataValue):  # it has an element of its own
+        element.nodes += _all_nodes(codec, node)
+    form.put(element, node.value if form.simple else node, codec, labels)
+
+
+def _all_nodes(codec: Codec, node: Node) -> list[Node]:
+    """The node, and those inside a field of ACSE: one for each wrapper."""
+    found = [node]
+    while isinstance(codec, Tagged) and found[-1].children[-1].children:
+        found.append(found[-1].children[-1])
+    return found
 
 
 def _left_out(codec: Codec, value: Any) -> bool:
@@ -136,8 +197,6 @@ def _left_out(codec: Codec, value: Any) -> bool:
             return value is ABSENT
         case c.Optional() | Tagged() | c.Fixed():
             return value is None
-        case c.DefaultTrue():
-            return bool(value)
     return False
 
 
@@ -239,11 +298,11 @@ def _put_carried(element: ET.Element, value: bytes, nesting: int) -> None:
     if inner is None or isinstance(inner, ServiceCiphered):
         element.text = value.hex().upper()
     else:
-        _put_apdu(element, inner, nesting + 1)
+        _put_apdu(element, inner, value, nesting + 1)
 
 
 def _carried_of(element: ET.Element) -> bytes:
-    return encode(_apdu_of(only_child(element))) if len(element) else octets(leaf(element))
+    return _octets_of(only_child(element)) if len(element) else octets(leaf(element))
 
 
 def _put_service_error(element: ET.Element, error: ConfirmedServiceError) -> bool:
@@ -282,18 +341,18 @@ def _inner(codec: Codec) -> Form:
     return _FORMS[type(codec)]
 
 
-def _put_inner(element: ET.Element, value: Any, codec: Any, labels: Labels) -> None:
-    _inner(codec.inner).put(element, value, codec.inner, labels)
+def _put_inner(element: Shown, node: Node, codec: Any, labels: Labels) -> None:
+    _put(element, node.named("value"), codec.inner, labels)
 
 
 def _inner_of(element: ET.Element, codec: Any, labels: Labels) -> Any:
     return _checked(_inner(codec.inner), element, codec.inner, labels)
 
 
-def _put_items(element: ET.Element, value: Any, codec: Any, labels: Labels) -> None:
-    name, form = names.item_name(codec.inner), _inner(codec.inner)
-    for item in value:
-        form.put(add(element, name), item, codec.inner, labels)
+def _put_items(element: Shown, node: Node, codec: Any, labels: Labels) -> None:
+    name = names.item_name(codec.inner)
+    for item in node.children[1:]:
+        _put(add(element, name), item, codec.inner, labels)
 
 
 def _items_of(element: ET.Element, codec: Any, labels: Labels) -> list[Any]:
@@ -308,12 +367,11 @@ def _items_of(element: ET.Element, codec: Any, labels: Labels) -> list[Any]:
     return items
 
 
-def _put_result(element: ET.Element, value: Any, codec: Any, labels: Labels) -> None:
-    if isinstance(value, c.Refusal):
-        put_integer(add(element, "data-access-result"), value.result, codec, names.ACCESS_RESULTS)
+def _put_result(element: Shown, node: Node, codec: Any, labels: Labels) -> None:
+    if isinstance(node.value, c.Refusal):
+        put_integer(add(element, "data-access-result"), node.value.result, codec, names.ACCESS_RESULTS)
     else:
-        child = add(element, codec.inner_name.replace("_", "-"))
-        _inner(codec.inner).put(child, value, codec.inner, {})
+        _put(add(element, codec.inner_name.replace("_", "-")), node.named(codec.inner_name), codec.inner, {})
 
 
 def _result_of(element: ET.Element, codec: Any, labels: Labels) -> Any:
@@ -330,8 +388,10 @@ def _result_of(element: ET.Element, codec: Any, labels: Labels) -> Any:
         raise fault.inside(child.tag) from fault.__cause__
 
 
-def _put_alternative(element: ET.Element, value: Any, codec: Any, labels: Labels) -> None:
-    _put_record(add(element, names.element_name(type(value))), value)
+def _put_alternative(element: Shown, node: Node, codec: Any, labels: Labels) -> None:
+    child = add(element, names.element_name(type(node.value)))
+    if len(node.children) > 1:
+        _put_record(child, node.children[1])
 
 
 def _alternative_of(element: ET.Element, codec: Any, labels: Labels) -> Record:
@@ -345,16 +405,17 @@ def _alternative_of(element: ET.Element, codec: Any, labels: Labels) -> Record:
     raise XmlError(f"<{child.tag[:60]}> is no alternative here")
 
 
-def _put_body(element: ET.Element, value: Any, codec: Any, labels: Labels) -> None:
-    if not isinstance(value, UntaggedPush):
-        put_data(add(element, "data-value"), value)
+def _put_body(element: Shown, node: Node, codec: Any, labels: Labels) -> None:
+    if not isinstance(node.value, UntaggedPush):
+        put_data(add(element, "data-value"), node)
         return
     push = add(element, "untagged-push")
-    add(push, "enum", str(value.enum))
-    for attribute, entry in value.entries:
+    push.nodes.append(node)
+    add(push, "enum", str(node.value.enum))
+    for entry in node.children[2:]:
         around = add(push, "entry")
-        _put_record(add(around, "cosem-attribute-descriptor"), attribute)
-        put_data(add(around, "value"), entry)
+        _put_record(add(around, "cosem-attribute-descriptor"), entry.named("attribute"))
+        put_data(add(around, "value"), entry.named("value"))
 
 
 def _body_of(element: ET.Element, codec: Any, labels: Labels) -> Any:
@@ -383,13 +444,13 @@ def _entry_of(element: ET.Element) -> tuple[CosemAttributeDescriptor, Any]:
 
 _FORMS: Mapping[type[Codec], Form] = {
     **SIMPLE,
-    c.DataValue: Form(lambda element, value, *_: put_data(element, value), lambda element, *_: data_in(element), False),
+    c.DataValue: Form(lambda element, node, *_: put_data(element, node), lambda element, *_: data_in(element), False),
     NotificationBody: Form(_put_body, _body_of, False),
     **dict.fromkeys((c.Optional, c.OptionalOrAbsent), Form(_put_inner, _inner_of, False)),
     c.SequenceOf: Form(_put_items, _items_of, False),
     c.ResultOf: Form(_put_result, _result_of, False),
     c.Nested: Form(
-        lambda element, value, *_: _put_record(element, value),
+        lambda element, node, *_: _put_record(element, node),
         lambda element, codec, _: _record_of(codec.of, element),
         False,
     ),

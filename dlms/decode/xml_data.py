@@ -12,6 +12,7 @@ from dlms.axdr import EncodeError
 from dlms.compact_array import ARRAY, STRUCTURE, ArrayType, CompactArray, Description, ScalarType, StructureType
 from dlms.data import TYPE_NAMES, BitString, Float32, Float64, Utf8String, tag_of
 from dlms.data_json import TAG_OF_NAME
+from dlms.decode.annotate import Node
 from dlms.decode.xml_text import XmlError, add, boolean, children, integer, leaf, octets, only_child, put_text
 from dlms.limits import MAX_DEPTH
 from dlms.values import INTEGERS, SCALARS
@@ -19,14 +20,15 @@ from dlms.values import INTEGERS, SCALARS
 _TAGS = {name: tag for tag, name in TYPE_NAMES.items()}
 
 
-def put_data(parent: ET.Element, value: Any) -> None:
-    """Add one value, which has an encoding, as a child."""
-    tag = tag_of(value)
+def put_data(parent: ET.Element, node: Node) -> None:
+    """Add the value of one node as a child."""
+    tag = tag_of(node.value)
     element = add(parent, TYPE_NAMES[tag])
+    element.nodes.append(node)
     if tag not in (ARRAY, STRUCTURE):
-        _PUT[tag](element, value)
+        _PUT[tag](element, node.value)
         return
-    for item in value:
+    for item in node.children[2:]:
         put_data(element, item)
 
 

@@ -20,17 +20,18 @@ from dlms.acse import (
 from dlms.codec import Codec, Record
 from dlms.decode import asn1_names as names
 from dlms.decode.asn1_names import Labels
-from dlms.decode.xml_text import XmlError, add, boolean, integer, leaf, octets, only_child
+from dlms.decode.xml_text import Shown, XmlError, add, boolean, integer, leaf, octets, only_child
 from dlms.enums import Conformance
 
 
 class Form(NamedTuple):
     """How the values of one codec stand in an element; `simple` says that they are not made of others.
 
-    `put` takes element, value, codec and the names of its numbers; `of` takes element, codec and the names.
+    `put` takes element, value (the node of the annotated tree where it is not simple), codec and the names of its numbers;
+    `of` takes element, codec and the names.
     """
 
-    put: Callable[[ET.Element, Any, Any, Labels], None]
+    put: Callable[[Shown, Any, Any, Labels], None]
     of: Callable[[ET.Element, Any, Labels], Any]
     simple: bool = True
 

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 from dlms.axdr import EncodeError
+from dlms.decode.annotate import Node
 from dlms.limits import MAX_APDU, MAX_TRANSFER
 
 NAMESPACE = "http://www.dlms.com/COSEMpdu"
@@ -22,6 +23,23 @@ MAX_LEVELS = 160
 _DECLARATION = re.compile(r"<!(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.IGNORECASE)
 _UNCARRIED = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no place for, and the carriage return, which a parser turns into a line feed."""
+
+
+CODED, LENGTHS = "coded", "length-octets"
+"""Attributes of ours that any element may have; see `xml_marks`."""
+
+
+class Shown(ET.Element):
+    """An element that is written, with the nodes of the annotated tree that it shows.
+
+    `marked` says that its attributes for the encoding are there (those of an APDU inside another), `default` that it
+    says what its absence says.
+    """
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(tag)
+        self.nodes: list[Node] = []
+        self.marked = self.default = False
 
 
 class XmlError(EncodeError):
@@ -92,10 +110,11 @@ def render(root: ET.Element) -> str:
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="us-ascii").decode("ascii")}\n'
 
 
-def add(parent: ET.Element, name: str, text: str | None = None) -> ET.Element:
+def add(parent: ET.Element, name: str, text: str | None = None) -> Shown:
     """A new child."""
-    child = ET.SubElement(parent, PREFIX + name)
+    child = Shown(PREFIX + name)
     child.text = text
+    parent.append(child)
     return child
 
 
@@ -133,7 +152,7 @@ def only_child(element: ET.Element) -> ET.Element:
 
 def check_attributes(element: ET.Element, *names: str) -> None:
     """Raises XmlError for an attribute that is not named."""
-    unknown = [name for name in element.attrib if name not in names]
+    unknown = [name for name in element.attrib if name not in (CODED, LENGTHS, *names)]
     if unknown:
         raise XmlError(f"attribute {unknown[0]!r:.60} is unknown")
 

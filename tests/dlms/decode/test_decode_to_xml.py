@@ -61,7 +61,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert execute(["decode", "--xml", SAMPLES["hdlc"].hex()]) == 0
     text = capsys.readouterr().out
     assert text == to_xml(GET)
-    assert encode(from_xml(text)) == GET
+    assert from_xml(text) == GET
     key_file = tmp_path / "keys.json"
     key_file.write_text(json.dumps(FILE))
     assert execute(["decode", "--xml", BOTH.hex(), "--keys", str(key_file)]) == 0

@@ -14,7 +14,7 @@ from dlms.apdu.gateway import GatewayRequest
 from dlms.apdu.protected import GeneralSigning
 from dlms.codec import encode
 from dlms.decode import KINDS, Decoded, decode
-from dlms.decode.application import MAX_NESTING
+from dlms.decode.records import MAX_NESTING
 from dlms.decode.text import tree
 from dlms.errors import LocalProtocolError
 from dlms.framing import mbus
