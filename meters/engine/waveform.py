@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from meters.engine.energy import Doubles
 from meters.engine.errors import EngineError
-from meters.engine.phase_power import HalfCycles, PhasePower
+from meters.engine.phase_power import Complexes, HalfCycles, PhasePower
 
 TEN_CYCLES, TWELVE_CYCLES = 10, 12
 _BETWEEN_HZ = 55.0
@@ -52,8 +52,8 @@ def window_cycles(line_hz: float) -> int:
 def coherent(wave: Waveform, samples_per_cycle: int, cycles: int | None = None, *, harmonics: int = 0) -> PhasePower:
     """Power of every whole window when a cycle is exactly `samples_per_cycle` samples; a last partial one is left out.
 
-    The cycles of a window are folded into one before the fundamental is taken out with a small matrix product: exact
-    for everything periodic in the cycle, and close to the speed of reading the samples.  With an odd number of samples
+    The cycles of a window are folded into one before its phasors are taken out with a small matrix product: exact for
+    everything periodic in the cycle, and close to the speed of reading the samples.  With an odd number of samples
     a cycle has no middle: `half_cycles` is then empty.  `harmonics` is the highest order asked for.
     """
     line_hz = wave.sample_rate_hz / max(samples_per_cycle, 1)
@@ -63,27 +63,24 @@ def coherent(wave: Waveform, samples_per_cycle: int, cycles: int | None = None, 
     check_harmonics(harmonics, samples_per_cycle)
     length = samples_per_cycle * cycles
     phases, windows = len(wave.voltage_v), wave.voltage_v.shape[1] // length
-    sums = _Sums(phases, windows, samples_per_cycle, cycles)
+    sums = _Sums(phases, windows, samples_per_cycle, cycles, max(harmonics, 1))
     for phase in range(phases):
         for first in range(0, windows, _CHUNK):
             last = min(first + _CHUNK, windows)
             samples = slice(first * length, last * length)
             sums.take(phase, slice(first, last), wave.voltage_v[phase, samples], wave.current_a[phase, samples])
-    turn = 2 * np.pi * np.arange(samples_per_cycle) / samples_per_cycle
-    basis = np.stack([np.cos(turn), -np.sin(turn)], axis=1) * (np.sqrt(2.0) / length)
-    voltage, current = (folded @ basis for folded in (sums.voltage, sums.current))
     edges_s = np.arange(windows + 1) * length / wave.sample_rate_hz
     return PhasePower(
         np.sqrt(sums.voltage_square.reshape(phases, windows, -1).sum(axis=-1) / length),
         np.sqrt(sums.current_square / length),
         sums.power / length,
-        voltage[..., 0] + 1j * voltage[..., 1],
-        current[..., 0] + 1j * current[..., 1],
+        sums.voltage_h[..., 0],
+        sums.current_1[..., 0],
         np.full(windows, line_hz),
         edges_s[:-1],
         edges_s[1:],
         sums.half_cycles(wave.sample_rate_hz),
-        np.fft.rfft(sums.voltage)[..., 1 : harmonics + 1] * (np.sqrt(2.0) / length) if harmonics else None,
+        sums.voltage_h if harmonics else None,
     )
 
 
@@ -94,17 +91,22 @@ def check_harmonics(harmonics: int, samples_per_cycle: float) -> None:
 
 
 class _Sums:
-    """What one pass over the samples leaves: squares, products, and the cycles of a window added up."""
+    """What one pass over the samples leaves: squares and products, and the phasors of a window's cycles added up."""
 
-    def __init__(self, phases: int, windows: int, samples_per_cycle: int, cycles: int) -> None:
+    def __init__(self, phases: int, windows: int, samples_per_cycle: int, cycles: int, orders: int) -> None:
         self.pieces = 2 * cycles if samples_per_cycle % 2 == 0 else 1
         self.piece = samples_per_cycle * cycles // self.pieces
         self.cycles = cycles
         self.voltage_square: Doubles = np.empty((phases, windows * self.pieces))
         """Of half cycles, where there are such."""
         self.current_square, self.power = np.empty((phases, windows)), np.empty((phases, windows))
-        self.voltage, self.current = (np.empty((phases, windows, samples_per_cycle)) for _ in range(2))
+        self.voltage_h = np.empty((phases, windows, orders), np.complex128)
+        self.current_1 = np.empty((phases, windows, 1), np.complex128)
         self.ones = np.ones((1, cycles))
+        turn = 2 * np.pi * np.outer(np.arange(samples_per_cycle), np.arange(1, orders + 1)) / samples_per_cycle
+        parts = np.stack([np.cos(turn), -np.sin(turn)], axis=-1) * (np.sqrt(2.0) / (samples_per_cycle * cycles))
+        self.basis: Doubles = parts.reshape(samples_per_cycle, 2 * orders)
+        """Real and imaginary part of each order in turn."""
 
     def take(self, phase: int, windows: slice, u: NDArray[np.floating], i: NDArray[np.floating]) -> None:
         """Add the windows of a phase up."""
@@ -114,9 +116,12 @@ class _Sums:
         self.voltage_square[phase, pieces] = _products(halves, halves)
         self.current_square[phase, windows] = _products(i, i)
         self.power[phase, windows] = _products(u, i)
-        ones = self.ones.astype(u.dtype)
-        self.voltage[phase, windows] = np.matmul(ones, u.reshape(count, self.cycles, -1))[:, 0]
-        self.current[phase, windows] = np.matmul(ones, i.reshape(count, self.cycles, -1))[:, 0]
+        self._phasors(u.reshape(count, self.cycles, -1), self.basis, self.voltage_h[phase, windows])
+        self._phasors(i.reshape(count, self.cycles, -1), self.basis[:, :2], self.current_1[phase, windows])
+
+    def _phasors(self, samples: NDArray[np.floating], basis: Doubles, out: Complexes) -> None:
+        folded = np.matmul(self.ones.astype(samples.dtype), samples)[:, 0]
+        np.matmul(folded, basis, out=out.view(np.float64))
 
     def half_cycles(self, sample_rate_hz: float) -> tuple[HalfCycles, ...]:
         """Of each phase; none when a cycle has no middle."""

@@ -87,6 +87,14 @@ def test_an_event_across_two_pieces_is_one(profile):
         recorder.take(piece(10.0, phases=1), START_S + 20)
 
 
+def test_an_event_that_goes_on_when_a_gap_begins_is_not_known_of():
+    recorder = Recorder(CLASS_A, phases=1, harmonics=1, lamp=None)
+    recorder.take(piece(10.0, lambda t: np.where(t < 8, 1.0, 0.6), 50.0, phases=1), START_S)
+    recorder.take(piece(10.0, lambda t: np.where((t > 4) & (t < 5), 0.6, 1.0), 50.0, phases=1), START_S + 100)
+    (dip,) = recorder.incidents
+    assert dip.duration_s == pytest.approx(1.0, abs=0.05)
+
+
 def test_two_hours_and_the_verdict_of_what_was_recorded():
     """One phase, thirteen times ten minutes: one of them 12 % low, one flagged by an interruption."""
     recorder = Recorder(CLASS_A, phases=1, harmonics=5, lamp=None)
