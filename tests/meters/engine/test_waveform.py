@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meters.engine import Config, Engine, EngineError, Kind, Measurand, Quantity, Wiring
-from meters.engine.incoherent import filled, incoherent
+from meters.engine.incoherent import filled, incoherent, integrals
 from meters.engine.phase_power import HalfCycles, root_mean_square
 from meters.engine.phasor import (
     TURN,
@@ -103,6 +103,16 @@ def test_incoherent_windows_are_each_exact(line_hz):
         assert np.array_equal(half_cycles.one_cycle_rms_v(), half_cycles.rms_v()[::2])
 
 
+@pytest.mark.parametrize("power", range(8))
+def test_integrals_between_samples_are_exact_for_polynomials(power):
+    places, begin, end = np.arange(-20, 21) / 10, np.array([3.0, 3.25, 10.9]), np.array([30.5, 36.0, 11.1])
+    exact = [
+        np.diff(((np.array(edge) - 20) / 10) ** (power + 1))[0] / (power + 1) * 10
+        for edge in zip(begin, end, strict=True)
+    ]
+    assert np.allclose(integrals(places**power, begin, end), exact, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("line_hz", [50.0, 50.037, 49.2])
 def test_harmonics_are_told_apart(line_hz):
     wave = three_phases(DISTORTED_V | {25: 3j, 40: 1 + 0j}, DISTORTED_A, line_hz, 1.0)
@@ -116,6 +126,7 @@ def test_harmonics_are_told_apart(line_hz):
     if line_hz == 50.0:
         exact = coherent(wave, SAMPLES, harmonics=50)
         assert np.allclose(np.abs(exact.voltage_h), sizes, atol=1e-9)
+        assert np.allclose(exact.current_1, coherent(wave, SAMPLES).current_1)
         assert np.array_equal(exact.reference.edges_s, exact.half_cycles[0].edges_s)
     assert np.isin(power.begin_s, power.reference.edges_s).all()
     with pytest.raises(EngineError, match="harmonic 64"):
@@ -153,8 +164,11 @@ def test_windows_begin_anew_at_ticks_of_ten_minutes():
     assert np.array_equal(power.begin_s[:3], free.begin_s[:3])
     assert 0.45 <= power.begin_s[3] < 0.46 < power.end_s[2]
     assert np.allclose(np.diff(power.begin_s[3:]), 0.2)
-    block = power.block(0.4)
-    assert np.allclose(block.active_w.sum() * 0.4, 3 * 1150 * 1.2)
+    numbers = np.arange(power.begin_s.size)
+    numbered = dataclasses.replace(power, active_w=np.tile(numbers.astype(float), (3, 1)))
+    lengths_s = np.minimum(power.end_s, np.append(power.begin_s[1:], np.inf)) - power.begin_s
+    mean_w = numbered.block(1.2).active_w[0, 0, 0]
+    assert mean_w == pytest.approx((numbers * lengths_s).sum() / lengths_s.sum(), rel=1e-12)
 
 
 def test_known_values_of_a_distorted_load():
