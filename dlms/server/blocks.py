@@ -1,4 +1,4 @@
-"""Long values in blocks, as the services with logical names move them: what goes out piece by piece, what comes in."""
+"""Long values in blocks, as the services move them: what goes out piece by piece, what comes in, and how long it may be."""
 
 from __future__ import annotations
 
@@ -6,16 +6,33 @@ import dataclasses
 from typing import Generic, Protocol, TypeVar
 
 from dlms.apdu.attribute import DataBlock
-from dlms.enums import AccessResult, ActionCode
+from dlms.association import NOTHING, Negotiated
+from dlms.enums import AccessResult, ActionCode, Conformance
 from dlms.errors import AccessError
-from dlms.limits import MAX_TRANSFER
+from dlms.general_block import HEADER
+from dlms.limits import MAX_APDU, MAX_BLOCKS, MAX_TRANSFER
 from dlms.server.transfer import Payload
 
 INVOKE_ID = 0x0F
 _AROUND = 9
 """Octets of an APDU with a block, without the length and the data: tag, choice, invoke, last, number, result choice."""
+LEAST_ANSWER = 8
+"""Octets of the longest answer that says no more than how one request went: to the last block of a SET."""
 _LENGTHS = ((1, 0x7F), (2, 0xFF), (3, 0xFFFF))
 """(octets of a length, the most that it says)."""
+
+
+def answer_limit(negotiated: Negotiated, blocks: Conformance = NOTHING) -> int:
+    """Octets of the longest answer that the client can be told, before protection.
+
+    `blocks` are those of the service itself.  With them an answer is cut at one APDU; without, general blocks carry as much
+    as a transfer may have.
+    """
+    size = negotiated.max_send or MAX_APDU
+    if Conformance.GENERAL_BLOCK_TRANSFER in negotiated.conformance:
+        whole = min(MAX_TRANSFER, MAX_BLOCKS * (size - HEADER))
+        size = min(MAX_APDU, whole) if blocks & negotiated.conformance else whole
+    return max(0, size - negotiated.overhead)
 
 
 def room(limit: int, *, around: int = _AROUND, long_length: bool = False) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlms.apdu.attribute import DataBlock, ResultBlock
+from dlms.apdu.attribute import CosemAttributeDescriptor, DataBlock, ResultBlock, SelectiveAccess
 from dlms.apdu.get import (
     GetRequestNext,
     GetRequestNormal,
@@ -16,11 +16,11 @@ from dlms.axdr import encode_length
 from dlms.codec import Record, Refusal
 from dlms.enums import AccessResult, Conformance
 from dlms.errors import AccessError
-from dlms.limits import MAX_LIST, MAX_TRANSFER
+from dlms.limits import MAX_LIST
 from dlms.quirks import Quirk
 from dlms.server.blocks import INVOKE_ID, Outgoing, room
 from dlms.server.reach import Reach
-from dlms.server.transfer import Encoded, Payload
+from dlms.server.transfer import REFUSAL_SIZE, Payload, Result, Results, what_fits
 
 _NORMAL_HEADER = 4
 _LIST_HEADER = 3
@@ -33,6 +33,7 @@ class GetService:
         self._reach, self._limit = reach, limit
         long_length = Quirk.LONG_BLOCK_LENGTH in reach.context.device.quirks and room(limit, long_length=True) > 0
         self._room = room(limit, long_length=long_length)
+        self._in_blocks = Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ in reach.context.negotiated.conformance
         self._outgoing = Outgoing()
         self._invoke_id = 0
 
@@ -51,18 +52,28 @@ class GetService:
         return self._begin(request.invoke, payload)
 
     def with_list(self, request: GetRequestWithList) -> Record:
-        """Several attributes; a refused one does not stop the others."""
-        if len(request.descriptors) > MAX_LIST:
+        """Several attributes; a refused one does not stop the others, nor one that is too long where there are no blocks."""
+        count = len(request.descriptors)
+        header = encode_length(count)
+        least = _LIST_HEADER + len(header) + REFUSAL_SIZE * count
+        if count > MAX_LIST or (not self._in_blocks and least > self._limit):
             return GetResponseNormal(request.invoke, Refusal(int(AccessResult.OTHER_REASON)))
-        encoded = bytearray(encode_length(len(request.descriptors)))
-        for element in request.descriptors:
-            try:
-                encoded += b"\x00" + _whole(self._reach.read(element.attribute, element.access))
-            except AccessError as refusal:
-                encoded += bytes((1, refusal.result))
-        if len(encoded) <= self._limit - _LIST_HEADER:
-            return GetResponseListRaw(request.invoke, bytes(encoded))
-        return self._begin(request.invoke, Encoded(bytes(encoded)))
+        results = [self._result(element.attribute, element.access) for element in request.descriptors]
+        if not self._in_blocks:
+            return GetResponseListRaw(request.invoke, what_fits(header, results, self._limit - _LIST_HEADER))
+        whole = Results(header, results)
+        if whole.fits(self._limit - _LIST_HEADER):
+            return GetResponseListRaw(request.invoke, whole.take(self._limit))
+        return self._begin(request.invoke, whole)
+
+    def _result(self, attribute: CosemAttributeDescriptor, access: SelectiveAccess | None) -> Result:
+        """One element of a list; a buffer whose first rows are gone is refused here."""
+        try:
+            payload = self._reach.read(attribute, access)
+            payload.fits(0)
+        except AccessError as refusal:
+            return Refusal(refusal.result)
+        return payload
 
     def next(self, request: GetRequestNext) -> Record:
         """The next block, when the number is that of the last one and the request the same; else the transfer ends."""
@@ -76,7 +87,7 @@ class GetService:
         return _response(request.invoke, block)
 
     def _begin(self, invoke: int, payload: Payload) -> Record:
-        if Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ not in self._reach.context.negotiated.conformance:
+        if not self._in_blocks:
             return GetResponseNormal(invoke, Refusal(int(AccessResult.DATA_BLOCK_UNAVAILABLE)))
         try:
             self._invoke_id = invoke & INVOKE_ID
@@ -87,11 +98,3 @@ class GetService:
 
 def _response(invoke: int, block: DataBlock) -> Record:
     return GetResponseWithDatablock(invoke, ResultBlock(block.last_block, block.block_number, block.raw_data))
-
-
-def _whole(payload: Payload) -> bytes:
-    """All of a payload.  Raises AccessError when it is longer than a transfer may be."""
-    data = payload.take(MAX_TRANSFER)
-    if not payload.fits(0):
-        raise AccessError(AccessResult.DATA_BLOCK_UNAVAILABLE)
-    return data

@@ -14,7 +14,7 @@ from dlms.security.policy import Protection
 from dlms.server.objects import Context, behaviour
 from dlms.server.objects.behaviour import Behaviour
 from dlms.server.rights import Access, Served
-from dlms.server.transfer import Encoded, Payload, Selected
+from dlms.server.transfer import Encoded, Selected
 from obis import Obis
 
 
@@ -36,7 +36,7 @@ class Reach:
             raise AccessError(_refused(declared), ref)
         self.owed |= access.policy.response
 
-    def read(self, attribute: CosemAttributeDescriptor, access: SelectiveAccess | None) -> Payload:
+    def read(self, attribute: CosemAttributeDescriptor, access: SelectiveAccess | None) -> Encoded | Selected:
         """The value of an attribute, ready to be sent.  Raises AccessError."""
         served = self._find(attribute.class_id, attribute.instance_id)
         ref = served.interface.attribute_ref(attribute.attribute_id)
@@ -74,6 +74,14 @@ class Reach:
         except LocalProtocolError:
             return ActionResult(int(ActionCode.TYPE_UNMATCHED), ABSENT)
         return ActionResult(int(ActionCode.SUCCESS), ABSENT if returned is None else returned)
+
+    def returns(self, method: CosemMethodDescriptor) -> bool:
+        """Whether a method may return something."""
+        try:
+            declared = self._find(method.class_id, method.instance_id).interface.methods.get(method.method_id)
+        except AccessError:
+            return False
+        return declared is None or declared.returns is not None
 
     def _find(self, class_id: int, instance: bytes) -> Served:
         objects = self.context.granted.objects

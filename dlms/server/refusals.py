@@ -20,6 +20,11 @@ from dlms.apdu.short_name import (
 )
 from dlms.codec import encode
 from dlms.enums import AccessResult, ServiceError, StateError
+from dlms.errors import DlmsError
+
+
+class AnswerTooLong(DlmsError):
+    """The client could not be told how its request went; nothing of it has been carried out."""
 
 
 class Fault(enum.Enum):
@@ -37,7 +42,7 @@ class Fault(enum.Enum):
     )
     """There is no association (no-dlms-context)."""
     TOO_LONG = (StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG, ErrorClass.SERVICE, 1)
-    """It is longer than what was negotiated (pdu-size)."""
+    """It is longer than what was negotiated, or its answer would be (pdu-size)."""
     DECIPHERING = (StateError.SERVICE_NOT_ALLOWED, ServiceError.DECIPHERING_ERROR, ErrorClass.SERVICE, 0)
     """Its protection is wrong, or weaker than what is wanted."""
     COUNTER = (StateError.SERVICE_NOT_ALLOWED, ServiceError.INVOCATION_COUNTER_ERROR, ErrorClass.SERVICE, 0)

@@ -12,16 +12,18 @@ from typing import Any
 from dlms.apdu import action, get
 from dlms.apdu import set as set_
 from dlms.apdu.access import AccessRequest
+from dlms.association import NOTHING
 from dlms.codec import Record, Refusal, encode
 from dlms.enums import Conformance
 from dlms.errors import LocalProtocolError, RemoteProtocolError
-from dlms.limits import MAX_APDU
 from dlms.quirks import Quirk
 from dlms.server.access_service import AccessService
 from dlms.server.action_service import ActionService
+from dlms.server.blocks import LEAST_ANSWER, answer_limit
 from dlms.server.get_service import GetService
 from dlms.server.objects import Context
 from dlms.server.reach import Reach
+from dlms.server.refusals import AnswerTooLong
 from dlms.server.set_service import SetService
 
 _GOES_ON = (
@@ -38,12 +40,14 @@ class Services:
     def __init__(self, context: Context, frame_capacity: int | None) -> None:
         self.context = context
         self.reach = reach = Reach(context)
-        self._limit = limit = _answer_limit(context, frame_capacity)
-        get_service, set_service, action_service = (
-            GetService(reach, limit),
-            SetService(reach),
-            ActionService(reach, limit),
-        )
+
+        def limit(blocks: Conformance) -> int:
+            return _limit(context, frame_capacity, blocks)
+
+        self._limit, self._most = limit(Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ), limit(NOTHING)
+        get_service = GetService(reach, self._limit)
+        set_service = SetService(reach, self._most)
+        action_service = ActionService(reach, limit(Conformance.BLOCK_TRANSFER_WITH_ACTION))
         self._stop = (get_service.stop, set_service.stop, action_service.stop)
         self._serve: dict[type[Record], Callable[[Any], Record | None]] = {
             get.GetRequestNormal: get_service.normal,
@@ -60,14 +64,17 @@ class Services:
             action.ActionRequestWithListAndFirstPblock: action_service.first,
             action.ActionRequestWithPblock: action_service.block,
             action.ActionRequestNextPblock: action_service.next,
-            AccessRequest: AccessService(reach).access,
+            AccessRequest: AccessService(reach, self._most).access,
         }
 
     def answer(self, request: Record) -> Record | None:
         """The response to a request, None when none is due.
 
-        Raises RemoteProtocolError for a service that this server does not have.
+        Raises RemoteProtocolError for a service that this server does not have, AnswerTooLong where the client could not be
+        told how it went.
         """
+        if self._most < LEAST_ANSWER:
+            raise AnswerTooLong(f"no answer has room in {self._most} octets")
         serve = self._serve.get(type(request))
         if serve is None:
             raise RemoteProtocolError(f"{request.wire_name()} is not served")
@@ -85,12 +92,11 @@ class Services:
         return encode(reply)
 
 
-def _answer_limit(context: Context, frame_capacity: int | None) -> int:
-    limit = context.negotiated.plain_send or MAX_APDU
-    if Conformance.GENERAL_BLOCK_TRANSFER in context.negotiated.conformance:
-        return MAX_APDU  # longer answers go out in general blocks
-    if frame_capacity is not None and Quirk.WHOLE_ROW_BLOCKS in context.device.quirks:
-        limit = min(limit, frame_capacity)
+def _limit(context: Context, frame_capacity: int | None, blocks: Conformance) -> int:
+    limit = answer_limit(context.negotiated, blocks)
+    general = Conformance.GENERAL_BLOCK_TRANSFER in context.negotiated.conformance
+    if frame_capacity is not None and not general and Quirk.WHOLE_ROW_BLOCKS in context.device.quirks:
+        return min(limit, frame_capacity)
     return limit
 
 

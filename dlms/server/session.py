@@ -26,7 +26,7 @@ from dlms.server.associate import Answer, answer, initiate_response
 from dlms.server.device import Device, ServerAssociation
 from dlms.server.objects import Context
 from dlms.server.proof import client_proof, server_proof
-from dlms.server.refusals import Fault, refusal
+from dlms.server.refusals import AnswerTooLong, Fault, refusal
 from dlms.server.services import Services
 from dlms.server.short_name_services import ShortNameServices
 
@@ -213,6 +213,8 @@ def fault_of(error: DlmsError) -> Fault:
             return Fault.COUNTER
         case SecurityError():
             return Fault.DECIPHERING
+        case AnswerTooLong():
+            return Fault.TOO_LONG
         case RemoteProtocolError():
             return Fault.NOT_ALLOWED
     return Fault.OTHER

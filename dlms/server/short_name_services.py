@@ -31,15 +31,16 @@ from dlms.apdu.short_name import (
     WriteResponse,
 )
 from dlms.axdr import encode_length
-from dlms.codec import ABSENT, Record, decode, encode
+from dlms.codec import ABSENT, Record, Refusal, decode, encode
 from dlms.enums import AccessResult, Conformance
 from dlms.errors import AccessError, DecodeError, RemoteProtocolError
 from dlms.interface import MethodRef
-from dlms.limits import MAX_APDU, MAX_LIST
-from dlms.server.blocks import Incoming, Outgoing, Whole, room
+from dlms.limits import MAX_LIST
+from dlms.server.blocks import LEAST_ANSWER, Incoming, Outgoing, Whole, answer_limit, room
 from dlms.server.objects import Context
 from dlms.server.reach import Reach
-from dlms.server.transfer import Encoded, Joined, Payload, Selected
+from dlms.server.refusals import AnswerTooLong
+from dlms.server.transfer import REFUSAL_SIZE, Encoded, Result, Results, Selected, what_fits
 
 _AROUND_BLOCK = 6
 """Octets around the length and the data of a block in a ReadResponse: tag, count, choice, last, number."""
@@ -61,18 +62,20 @@ class ShortNameServices:
 
     def __init__(self, context: Context, frame_capacity: int | None) -> None:
         self.context = context
-        limit = context.negotiated.plain_send or MAX_APDU
-        if Conformance.GENERAL_BLOCK_TRANSFER in context.negotiated.conformance:
-            limit = MAX_APDU  # longer answers go out in general blocks
-        self.reach = Reach(context)
+        self.reach, negotiated = Reach(context), context.negotiated
         variables = Variables(context, self.reach)
-        self._read, self._write = ReadService(variables, limit), WriteService(variables, limit)
+        self._most = answer_limit(negotiated)
+        self._read = ReadService(variables, answer_limit(negotiated, Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ))
+        self._write = WriteService(variables, self._most)
 
     def answer(self, request: Record) -> Record | None:
         """The response to a request, None when none is due.
 
-        Raises RemoteProtocolError for a service that does not belong to this context.
+        Raises RemoteProtocolError for a service that does not belong to this context, AnswerTooLong where the client could
+        not be told how it went.
         """
+        if self._most < LEAST_ANSWER:
+            raise AnswerTooLong(f"no answer has room in {self._most} octets")
         match request:
             case ReadRequest([BlockNumberAccess(number)]):
                 return self._read.next(number)
@@ -88,7 +91,7 @@ class ShortNameServices:
             case WriteRequest(variables, values):
                 return self._write.answer(variables, values)
             case UnconfirmedWriteRequest(variables, values):
-                self._write.answer(variables, values)
+                self._write.carry_out(variables, values)
                 return None
         raise RemoteProtocolError(f"{request.wire_name()} is not served")
 
@@ -104,21 +107,25 @@ class Variables:
         self.context = context
         self._reach, self._names = reach, context.device.base_names(context.granted)
 
-    def read(self, variable: Record) -> Encoded | Selected:
-        """An attribute, a part of it, or what a method returns.  Raises AccessError."""
+    def read(self, variable: Record, in_blocks: bool) -> Encoded | Selected:
+        """An attribute, a part of it, or what a method returns.  Raises AccessError.
+
+        Without blocks, which carry what a method returns whatever its length, only those are called that return nothing.
+        """
         if not isinstance(variable, VariableName | ParameterizedAccess):
             raise AccessError(AccessResult.OTHER_REASON)
         ref = self._names.find(variable.variable_name)
         access = None
         if isinstance(variable, ParameterizedAccess):
             if isinstance(ref, MethodRef):
-                return Encoded(cosem_data.encode(self._call(ref, variable.parameter)))
+                if not in_blocks and (ref.method is None or ref.method.returns is not None):
+                    raise AccessError(AccessResult.OTHER_REASON, ref)
+                returned = self._call(ref, variable.parameter)
+                return Encoded(cosem_data.encode(returned if in_blocks else None))
             access = SelectiveAccess(variable.selector, variable.parameter)
         if isinstance(ref, MethodRef):
             raise AccessError(AccessResult.READ_WRITE_DENIED, ref)  # a plain read changes nothing
-        payload = self._reach.read(CosemAttributeDescriptor(ref.class_id, ref.instance, ref.index), access)
-        assert not isinstance(payload, Joined)
-        return payload
+        return self._reach.read(CosemAttributeDescriptor(ref.class_id, ref.instance, ref.index), access)
 
     def write(self, variable: Record, value: Any) -> int:
         """Write an attribute, or call a method with `value` as its parameter; tells how it went."""
@@ -151,7 +158,9 @@ class ReadService:
 
     def __init__(self, variables: Variables, limit: int) -> None:
         self._variables, self._limit = variables, limit
-        self._in_blocks = Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ in variables.context.negotiated.conformance
+        conformance = variables.context.negotiated.conformance
+        self._in_blocks = Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ in conformance
+        self._in_any_blocks = self._in_blocks or Conformance.GENERAL_BLOCK_TRANSFER in conformance
         self._incoming: Incoming[Long] = Incoming()
         self._outgoing = Outgoing()
 
@@ -163,13 +172,14 @@ class ReadService:
     def answer(self, variables: Sequence[Record]) -> Record:
         """The results in the order of the variables, in blocks when they are too long for one APDU."""
         header = encode_length(len(variables))
-        if len(variables) > MAX_LIST or 1 + len(header) + 2 * len(variables) > self._limit:
+        least = 1 + len(header) + REFUSAL_SIZE * len(variables)
+        if len(variables) > MAX_LIST or (not self._in_blocks and least > self._limit):
             return _read_refused(AccessResult.OTHER_REASON)
+        results = [self._result(variable) for variable in variables]
         try:
-            results = [self._result(variable) for variable in variables]
             if not self._in_blocks:
-                return ReadResponseRaw(header + self._what_fits(results, self._limit - 1 - len(header)))
-            whole = Joined([Encoded(header), *(part for result in results for part in result)])
+                return ReadResponseRaw(what_fits(header, results, self._limit - 1))
+            whole = Results(header, results)
             if whole.fits(self._limit - 1):
                 return ReadResponseRaw(whole.take(self._limit))
             return _block(self._outgoing.begin(whole, room(self._limit, around=_AROUND_BLOCK)))
@@ -202,22 +212,13 @@ class ReadService:
             return _read_refused(AccessResult.SCOPE_OF_ACCESS_VIOLATED)
         return self.answer(request.variables)
 
-    def _result(self, variable: Record) -> list[Encoded | Selected]:
+    def _result(self, variable: Record) -> Result:
         try:
-            return [Encoded(b"\x00"), self._variables.read(variable)]
+            payload = self._variables.read(variable, self._in_any_blocks)
+            payload.fits(0)  # a buffer whose first rows are gone is refused here
         except AccessError as refusal:
-            return [_error(refusal.result)]
-
-    def _what_fits(self, results: Sequence[Sequence[Encoded | Selected]], left: int) -> bytes:
-        """The results without block transfer: what is too long for the APDU is refused, the rest is not."""
-        found = bytearray()
-        for place, parts in enumerate(results):
-            allowed = left - len(found) - 2 * (len(results) - place - 1)
-            one: Payload = Joined(parts)
-            if not one.fits(allowed):
-                one = _error(AccessResult.DATA_BLOCK_UNAVAILABLE)
-            found += one.take(allowed)
-        return bytes(found)
+            return Refusal(refusal.result)
+        return payload
 
 
 class WriteService:
@@ -232,11 +233,17 @@ class WriteService:
         self._incoming.stop()
 
     def answer(self, variables: Sequence[Record], values: Sequence[Any]) -> WriteResponse:
-        """Write each; a refused one does not stop the others.  Nothing is written when the lists do not belong together."""
-        if len(variables) != len(values) or len(variables) > min(MAX_LIST, (self._limit - 2) // 2):
+        """Write each; nothing is written when the results would not fit."""
+        codes = self.carry_out(variables, values) if len(variables) <= (self._limit - 2) // 2 else None
+        if codes is None:
             return _write_refused(AccessResult.OTHER_REASON)
-        codes = [self._variables.write(variable, value) for variable, value in zip(variables, values, strict=True)]
         return WriteResponse([Success() if code == AccessResult.SUCCESS else DataAccessError(code) for code in codes])
+
+    def carry_out(self, variables: Sequence[Record], values: Sequence[Any]) -> list[int] | None:
+        """Write each; a refused one does not stop the others.  None: the lists do not belong together, nothing is written."""
+        if len(variables) != len(values) or len(variables) > MAX_LIST:
+            return None
+        return [self._variables.write(variable, value) for variable, value in zip(variables, values, strict=True)]
 
     def block(self, block: DataBlock) -> WriteResponse:
         """One block of a long request; the last one is answered as the whole request."""
@@ -256,10 +263,6 @@ class WriteService:
 
 def _taken(incoming: Incoming[Long], block: DataBlock) -> Whole[Long] | None:
     return incoming.begin(Long(block)) if block.block_number == 1 else incoming.follow(block)
-
-
-def _error(result: int) -> Encoded:
-    return Encoded(bytes((1, result)))
 
 
 def _block(block: DataBlock) -> Record:

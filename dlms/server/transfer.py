@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dlms.axdr import encode_length
+from dlms.codec import Refusal
+from dlms.enums import AccessResult
 from dlms.server.store import Rows
 
 _ROWS_AT_ONCE = 64
+REFUSAL_SIZE = 2
+"""Octets of a refused result in a list."""
 
 
 class Encoded:
@@ -22,6 +26,11 @@ class Encoded:
     def fits(self, limit: int) -> bool:
         """Whether what is left has at most `limit` octets."""
         return len(self._data) - self._pos <= limit
+
+    def rest(self) -> bytes:
+        """All that is left."""
+        piece, self._pos = self._data[self._pos :], len(self._data)
+        return piece
 
     def take(self, limit: int) -> bytes:
         """The next octets, at most `limit`."""
@@ -73,12 +82,23 @@ class Selected:
         return size
 
 
-class Joined:
-    """Several answers, one behind the other."""
+class Results:
+    """The results of a list behind its header: the choice of data and the value of each, or that of an error and its code.
 
-    def __init__(self, parts: Sequence[Encoded | Selected]) -> None:
-        self._parts = list(reversed(parts))
-        self._ready = bytearray()
+    Raises AccessError when the first rows of a buffer are gone.
+    """
+
+    def __init__(self, header: bytes, results: Sequence[Result]) -> None:
+        self._ready = bytearray(header)
+        pieces: list[bytes | Selected] = []
+        for result in results:
+            if isinstance(result, Encoded):
+                pieces += (b"\x00", result.rest())
+            elif isinstance(result, Selected):
+                pieces += (b"\x00", result)
+            else:
+                pieces.append(bytes((1, result.result)))
+        self._pieces = pieces[::-1]
 
     def fits(self, limit: int) -> bool:
         """Whether what is left has at most `limit` octets."""
@@ -93,11 +113,29 @@ class Joined:
         return piece
 
     def _fill(self, limit: int) -> None:
-        """Take from the parts until more than `limit` octets wait or none are left."""
-        while self._parts and len(self._ready) <= limit:
-            self._ready += self._parts[-1].take(limit + 1 - len(self._ready))
-            if self._parts[-1].fits(0):
-                self._parts.pop()
+        """Take from the pieces until more than `limit` octets wait or none are left."""
+        while self._pieces and len(self._ready) <= limit:
+            piece = self._pieces[-1]
+            if isinstance(piece, Selected):
+                self._ready += piece.take(limit + 1 - len(self._ready))
+                if not piece.fits(0):
+                    continue
+            else:
+                self._ready += piece
+            self._pieces.pop()
 
 
-Payload = Encoded | Selected | Joined
+Result = Encoded | Selected | Refusal
+Payload = Encoded | Selected | Results
+
+
+def what_fits(header: bytes, results: Sequence[Result], limit: int) -> bytes:
+    """The results of a list behind its header in `limit` octets: what is too long is refused in its place, the rest is not."""
+    found = bytearray(header)
+    for place, result in enumerate(results):
+        allowed = limit - len(found) - REFUSAL_SIZE * (len(results) - place - 1)
+        one = Results(b"", (result,))
+        if not one.fits(allowed):
+            one = Results(b"", (Refusal(int(AccessResult.DATA_BLOCK_UNAVAILABLE)),))
+        found += one.take(allowed)
+    return bytes(found)
