@@ -17,6 +17,7 @@ import typer
 from dlms.limits import RESPONSE_TIMEOUT_S, RETRIES
 
 if TYPE_CHECKING:
+    from dlms.cli.protected import Protected
     from dlms.client import Client
     from dlms.framing.gateway import Gateway
 
@@ -28,6 +29,45 @@ class Authentication(enum.StrEnum):
 
     NONE = "none"
     LLS = "lls"
+    HLS = "hls"
+    HLS_MD5 = "hls-md5"
+    HLS_SHA1 = "hls-sha1"
+    HLS_GMAC = "hls-gmac"
+    HLS_SHA256 = "hls-sha256"
+    HLS_ECDSA = "hls-ecdsa"
+
+
+class Protecting(enum.StrEnum):
+    """What `--protect` takes."""
+
+    NOTHING = "nothing"
+    AUTHENTICATED = "authenticated"
+    ENCRYPTED = "encrypted"
+    BOTH = "both"
+    SIGNED = "signed"
+    ALL = "all"
+
+
+class Wrapping(enum.StrEnum):
+    """What `--envelope` takes."""
+
+    SERVICE = "service"
+    GENERAL = "general"
+    IDENTIFIED = "identified"
+    WRAPPED = "wrapped"
+    ONE_PASS = "one-pass"
+    STATIC = "static"
+
+
+_PROTECTION = {
+    Protecting.NOTHING: 0,
+    Protecting.AUTHENTICATED: 1,
+    Protecting.ENCRYPTED: 2,
+    Protecting.BOTH: 3,
+    Protecting.SIGNED: 4,
+    Protecting.ALL: 7,
+}
+"""The bits of `dlms.security.policy.Protection`, by name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,7 +81,22 @@ class Access:
         str | None, typer.Option(metavar="NETWORK:ADDRESS", help="Meter behind a gateway; the address in hex.")
     ] = None
     sn: Annotated[bool, typer.Option("--sn", help="Short names instead of logical names.")] = False
-    auth: Annotated[Authentication | None, typer.Option(help="Default: lls with a password, none without.")] = None
+    auth: Annotated[
+        Authentication | None, typer.Option(help="Default: hls-gmac with keys, lls with a password, else none.")
+    ] = None
+    keys: Annotated[Path | None, typer.Option(help="Key file (`dlms keys`): for ciphering and HLS.")] = None
+    device: Annotated[str | None, typer.Option(help="Device of the key file; default: the only one.")] = None
+    counters: Annotated[Path | None, typer.Option(help="Store of invocation counters (`dlms keys counters`).")] = None
+    protect: Annotated[Protecting, typer.Option(help="What protects APDUs when there are keys.")] = Protecting.BOTH
+    envelope: Annotated[Wrapping, typer.Option(help="How protected APDUs travel, under which key.")] = Wrapping.SERVICE
+    dedicated: Annotated[bool, typer.Option("--dedicated", help="A key for this association alone.")] = False
+    counter_jump: Annotated[
+        int,
+        typer.Option(min=0, max=0xFFFFFFFF, help="Ask the meter for its counter, and go forward by at most so many."),
+    ] = 0
+    system_title: Annotated[
+        str | None, typer.Option(metavar="HEX", help="Ours, for hls-sha256 without a key file.")
+    ] = None
     password_file: Annotated[
         Path | None, typer.Option(help=f"File with the password (or set {PASSWORD_VARIABLE}).")
     ] = None
@@ -65,8 +120,9 @@ class Access:
             parse(endpoint)
         except LocalProtocolError as fault:
             raise typer.BadParameter(str(fault)) from fault
-        behind = self._behind()
-        secret = self._secret()
+        behind, title = self._behind(), self._title()
+        held = self._protected()
+        secret = held.secret if held is not None and held.secret else self._secret()
         trace = Trace(functools.partial(typer.echo, err=True), (secret,)) if self.trace else NO_TRACE
         mechanism = None if self.auth is None else Mechanism[self.auth.name]
         return connect(
@@ -82,7 +138,40 @@ class Access:
             trace=trace,
             context=ApplicationContext.SN if self.sn else ApplicationContext.LN,
             gateway=behind,
+            security=None if held is None else held.security,
+            system_title=title,
+            max_counter_jump=self.counter_jump,
         )
+
+    def _protected(self) -> Protected | None:
+        """What the key file holds.  Raises BadParameter for options that need one and have none."""
+        if self.keys is None:
+            if self.device is not None or self.counters is not None or self.dedicated or self.counter_jump:
+                raise typer.BadParameter("--device, --counters, --dedicated and --counter-jump go with --keys")
+            if self.auth in (Authentication.HLS_GMAC, Authentication.HLS_ECDSA):
+                raise typer.BadParameter(f"{self.auth} needs --keys")
+            return None
+        from dlms.ciphering import Envelope
+        from dlms.cli.protected import protected
+        from dlms.security.policy import Protection
+
+        return protected(
+            self.keys,
+            self.device,
+            self.counters,
+            Protection(_PROTECTION[self.protect]),
+            Envelope(self.envelope.value),
+            self.dedicated,
+            self.protect is Protecting.ENCRYPTED,
+        )
+
+    def _title(self) -> bytes | None:
+        if self.system_title is None:
+            return None
+        try:
+            return bytes.fromhex(self.system_title)
+        except ValueError as fault:
+            raise typer.BadParameter(f"--system-title: {fault}") from fault
 
     def _behind(self) -> Gateway | None:
         """The meter behind a gateway.  Raises BadParameter."""
@@ -98,8 +187,8 @@ class Access:
             raise typer.BadParameter(f"{self.gateway!r} is not NETWORK:ADDRESS: {fault}") from fault
 
     def _secret(self) -> bytes:
-        """From the file, the environment, the command line (with a warning), or a prompt when LLS is asked for."""
-        if self.auth is Authentication.NONE:
+        """From the file, the environment, the command line (with a warning), or a prompt when one is needed."""
+        if self.auth in (Authentication.NONE, Authentication.HLS_GMAC, Authentication.HLS_ECDSA):
             return b""
         if self.password_file is not None:
             try:
@@ -111,9 +200,9 @@ class Access:
             return self.password.encode("latin-1")
         if PASSWORD_VARIABLE in os.environ:
             return os.environ[PASSWORD_VARIABLE].encode("latin-1")
-        if self.auth is Authentication.LLS:
+        if self.auth is not None:
             if not sys.stdin.isatty():
-                raise typer.BadParameter(f"lls needs a password: --password-file or {PASSWORD_VARIABLE}")
+                raise typer.BadParameter(f"{self.auth} needs a password: --password-file or {PASSWORD_VARIABLE}")
             return str(typer.prompt("Password", hide_input=True, err=True)).encode("latin-1")
         return b""
 

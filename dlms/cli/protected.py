@@ -1,0 +1,69 @@
+"""Keys, counters and titles of one command, out of the key file and the counter store that its options name."""
+
+from __future__ import annotations
+
+import atexit
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import typer
+
+if TYPE_CHECKING:
+    from dlms.ciphering import Envelope, Security
+    from dlms.security.policy import Protection
+
+
+class Protected(NamedTuple):
+    """What an association with a device of the key file needs."""
+
+    security: Security
+    secret: bytes
+
+
+def protected(
+    keys: Path,
+    device: str | None,
+    counters: Path | None,
+    protection: Protection,
+    envelope: Envelope,
+    dedicated: bool,
+    allow_unauthenticated: bool,
+) -> Protected:
+    """The keys of `device` (the only one when None).  The store is closed when the process ends.
+
+    Raises DlmsError for a file that cannot be used, BadParameter for options that do not go together.
+    """
+    from dlms.ciphering import Security
+    from dlms.security.counters import Counters
+    from dlms.security.keyfile import KeyFile
+    from dlms.security.store import SqliteCounterStore
+
+    file = KeyFile.load(keys)
+    identities = {one.identity for one in file.devices.values()}
+    names = [name for name in file.devices if name not in identities]
+    if device is None and len(names) != 1:
+        raise typer.BadParameter(f"{keys} has {len(names)} devices: say which with --device")
+    name = names[0] if device is None else device
+    own, peer = file.identity(name).system_title, file[name].system_title
+    if own is None or own == peer:
+        raise typer.BadParameter(f"{keys}: the device {name!r} has no identity with a system title of ours")
+    if counters is None:
+        raise typer.BadParameter(
+            "keys need --counters FILE, or used numbers would be used again: dlms keys counters create"
+        )
+    store = SqliteCounterStore.open(counters)
+    atexit.register(store.close)
+    peers = file.peers(datetime.datetime.now(datetime.UTC))
+    security = Security(
+        file.provider(name, peers),
+        Counters(store),
+        own,
+        peer,
+        protection,
+        envelope,
+        dedicated,
+        allow_unauthenticated=allow_unauthenticated,
+    )
+    secret = file[name].secret
+    return Protected(security, b"" if secret is None else secret.reveal())
