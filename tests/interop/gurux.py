@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gurux_dlms import GXByteBuffer, GXDateTime, GXReplyData
@@ -35,7 +35,10 @@ RESULTS = frozenset((*range(1, 20), 250))
 
 
 class GuruxPeer:
-    """An association held by gurux-dlms: HDLC for an `hdlc` URL, else the wrapper; LLS with a password, else none."""
+    """An association held by gurux-dlms: HDLC for an `hdlc` URL, else the wrapper; LLS with a password, else none.
+
+    `prepare` may change its client before it says anything: mechanism, keys, conformance.
+    """
 
     name = NAME
 
@@ -51,6 +54,7 @@ class GuruxPeer:
         releases: bool = True,
         max_pdu: int = 0xFFFF,
         max_info: int = 128,
+        prepare: Callable[[Any], None] = lambda client: None,
     ) -> None:
         interface = InterfaceType.HDLC if url.startswith("hdlc") else InterfaceType.WRAPPER
         authentication = Authentication.NONE if password is None else Authentication.LOW
@@ -61,6 +65,7 @@ class GuruxPeer:
         self.client.proposedConformance |= Conformance.ACCESS | Conformance.BLOCK_TRANSFER_WITH_ACTION
         self.client.hdlcSettings.maxInfoRX = self.client.hdlcSettings.maxInfoTX = max_info
         self.client.autoIncreaseInvokeID = True
+        prepare(self.client)
         self._line, self._releases, self.failed = Line(url), releases, False
         try:
             with self._work():
@@ -161,6 +166,9 @@ class GuruxPeer:
         if snrm := self.client.snrmRequest():
             self.client.parseUAResponse(self._exchange([snrm]).data)
         self.client.parseAareResponse(self._exchange(self.client.aarqRequest()).data)
+        if self.client.getIsAuthenticationRequired():
+            proof = self._exchange(self.client.getApplicationAssociationRequest())
+            self.client.parseApplicationAssociationResponse(proof.data)
 
     def _profile(self, place: Place) -> Any:
         """Its profile object takes a buffer only when it knows the captured objects."""
