@@ -28,12 +28,15 @@ def simulate(
     meters: Annotated[int, typer.Option(min=1, help="How many.")],
     days: Annotated[int, typer.Option(min=1, help="How long, from midnight UTC on.")],
     out: Annotated[Path, typer.Option(help="Directory; the same again goes on after a kill.", file_okay=False)],
-    scenario: Annotated[str, typer.Option(help=f"{', '.join(SCENARIOS)}.")] = SCENARIOS[0],
+    scenario: Annotated[str, typer.Option(help=f"{', '.join(SCENARIOS)}, or a file of measurements.")] = SCENARIOS[0],
     seed: Annotated[int, typer.Option(help="Another number, other households.")] = 1,
     start: Annotated[
         datetime.datetime | None, typer.Option(formats=["%Y-%m-%d"], help=f"First day, UTC; default: {START}.")
     ] = None,
     step: Annotated[int, typer.Option(min=1, max=900, help="Seconds of one simulation step.")] = STEP_S,
+    accuracy: Annotated[
+        str, typer.Option(help="Class inside which the meters are wrong, such as B; or ideal.")
+    ] = "ideal",
     format_: Annotated[
         str | None, typer.Option("--format", help="parquet or csv; default: parquet when pyarrow is installed.")
     ] = None,
@@ -44,6 +47,8 @@ def simulate(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON value.")] = False,
 ) -> None:
     """Simulate a fleet and write its load profiles and registers, by day and block of meters."""
+    from meters.engine import EngineError
+
     try:
         with _executor(workers) as executor, _progress() as progress:
             result = run_simulation(
@@ -55,13 +60,16 @@ def simulate(
                 seed=seed,
                 start=START if start is None else start.date(),
                 step_s=step,
+                accuracy=accuracy,
                 format=format_,
                 shard=shard,
                 executor=executor,
                 progress=progress,
             )
-    except DatasetError as fault:
+    except (DatasetError, EngineError) as fault:
         raise typer.BadParameter(str(fault)) from fault
+    except concurrent.futures.BrokenExecutor as fault:
+        raise ChildProcessError(f"a worker has died; the same command goes on where it stopped ({fault})") from fault
     typer.echo(json.dumps(_as_object(result), indent=2) if as_json else _as_text(result, chosen=format_ is not None))
 
 

@@ -1,4 +1,4 @@
-"""Real measurements as a source, and results as tables: CSV always, Parquet when pyarrow is installed.
+"""Real measurements as a source: CSV always, Parquet when pyarrow is installed.
 
 A file has one row a moment (and meter): `time` (ISO 8601 or UTC seconds) and any of the columns `active_w`,
 `reactive_var`, `voltage_v`, `current_a` with `_l1`, `_l2`, `_l3`, `frequency_hz`, and `meter` (a number) when there are
@@ -8,7 +8,7 @@ several.  Missing phases and reactive powers are zero, missing voltages nominal,
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meters.dataset import write_whole
 from meters.engine.block import Block
-from meters.engine.commands import LogName
 from meters.engine.energy import Doubles
-from meters.engine.engine import Engine
 from meters.engine.errors import EngineError
-from meters.engine.quantity import Quantity
 from meters.engine.wiring import Wiring
 
 NAMES = ("active_w", "reactive_var", "voltage_v", "current_a")
@@ -172,18 +168,6 @@ def _parse(row: Sequence[str], parsers: Sequence[Callable[[str], float]], where:
         raise EngineError(f"{where}: {bad}") from bad
 
 
-def write_csv(path: str | Path, table: Table) -> None:
-    """Write columns of equal length, integers as they are."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(table)
-        writer.writerows(_rows(table))
-
-
-def _rows(table: Table) -> Iterable[tuple[Any, ...]]:
-    return zip(*(np.asarray(column).tolist() for column in table.values()), strict=True)
-
-
 def _arrow() -> Any:
     try:
         import pyarrow
@@ -205,71 +189,3 @@ def read_parquet(path: str | Path) -> dict[str, NDArray[Any]]:
         name: values.astype("datetime64[s]").astype(np.int64) if values.dtype.kind == "M" else values
         for name, values in columns.items()
     }
-
-
-def write_parquet(path: str | Path, table: Table) -> None:
-    """Write columns of equal length, zstd-compressed.  EngineError without pyarrow."""
-    arrow = _arrow()
-    columns = {name: np.ascontiguousarray(column) for name, column in table.items()}
-    arrow.parquet.write_table(arrow.table(columns), path, compression="zstd")
-
-
-@dataclass(frozen=True, slots=True)
-class RowFiles:
-    """A sink: the rows of a log, a file for each piece of time and shard, by day.
-
-    Columns are `meter`, `time` (end of the period, UTC seconds), `flags`, and one for each quantity of the log, raw
-    integers, named by measurand, kind, phase, tariff and exponent.
-    """
-
-    folder: Path
-    suffix: str = "csv"
-    log: LogName = LogName.LOAD_PROFILE
-
-    def __post_init__(self) -> None:
-        if self.suffix not in ("csv", "parquet"):
-            raise EngineError(f"rows are written as csv or parquet, not {self.suffix}")
-
-    def write(self, engine: Engine, from_s: int, to_s: int) -> None:
-        """See `engine.Sink`.  The day is that in which the piece begins, UTC.  EngineError when rows were lost."""
-        view = engine.log(self.log)
-        meter, rows = view.table(from_s + 1, to_s)
-        if np.bincount(meter).max(initial=0) >= engine.config.logs[self.log].depth:
-            raise EngineError(
-                f"the {self.log} log forgets rows within a piece of {to_s - from_s} s: make pieces shorter"
-            )
-        table: dict[str, NDArray[Any]] = {"meter": meter + engine.first, "time": rows.time_s, "flags": rows.flags}
-        for quantity, column in zip(view.columns, rows.columns, strict=True):
-            table[column_name(quantity)] = column
-        day = self.folder / f"day={datetime.fromtimestamp(from_s, UTC).date().isoformat()}"
-        day.mkdir(parents=True, exist_ok=True)
-        write = write_csv if self.suffix == "csv" else write_parquet
-        write(day / f"part-{engine.first}-{from_s}.{self.suffix}", table)
-
-
-def column_name(quantity: Quantity) -> str:
-    """`active_import_energy_e1`: measurand, kind, phase, tariff, and the power of ten of the unit, when not trivial."""
-    parts = [quantity.measurand.name, quantity.kind.name]
-    parts += [f"l{quantity.phase}"] if quantity.phase else []
-    parts += [f"t{quantity.tariff}"] if quantity.tariff else []
-    parts += [f"e{quantity.exponent}"] if quantity.exponent else []
-    return "_".join(parts).lower()
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointFiles:
-    """Checkpoints of a fleet in a folder: a file a shard, replaced whole.  Load only what you saved: it is a pickle."""
-
-    folder: Path
-
-    def load(self, first: int) -> bytes | None:
-        """See `engine.Checkpoints`."""
-        path = self._path(first)
-        return path.read_bytes() if path.exists() else None
-
-    def save(self, first: int, state: bytes) -> None:
-        """See `engine.Checkpoints`."""
-        write_whole(self._path(first), state)
-
-    def _path(self, first: int) -> Path:
-        return self.folder / f"shard-{first}.state"

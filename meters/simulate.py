@@ -4,7 +4,8 @@
 
 The bytes that are written depend on the parameters in the manifest and on nothing else: not on how many processes work,
 how many meters a task has, or how often the run was killed and started again.  Therefore files are cut by blocks of a
-fixed number of meters.  Memory is that of one block a process.  See `meters.dataset` for the files.
+fixed number of meters, the shards of `engine.Fleet`.  Memory is that of one block a process.  See `meters.dataset` for
+the files.
 """
 
 from __future__ import annotations
@@ -12,23 +13,27 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import importlib.metadata
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, wait
+from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from meters.dataset import FORMATS, ColumnInfo, Dataset, DatasetError, check_manifest, has_arrow
+from meters.dataset import FORMATS, Dataset, DatasetError, check_manifest, has_arrow
+from meters.lock import hold
 from meters.models import MODELS, load
-from meters.run import MAX_SERIAL, SCENARIOS
+from meters.run import DAY_S, MAX_SERIAL, SCENARIOS, make_source
+
+if TYPE_CHECKING:
+    from meters.engine import Fleet
 
 BLOCK = 2048
 """Meters of a file: 200 000 rows a day, and no more memory than the engine's largest tile needs."""
 START = datetime.date(2026, 1, 1)
 STEP_S = 60
-LAYOUT = 1
+LAYOUT = 2
 """Version of the layout, for the manifest."""
-LOOK_S = 0.5
-"""How often the work of an executor is looked at."""
+SERIES = (".csv", ".parquet")
+"""Scenarios that are files of measurements end so."""
 Progress = Callable[[int, int], None]
 
 
@@ -45,6 +50,7 @@ class Parameters:
     step_s: int
     block: int
     format: str
+    accuracy: str = "ideal"
 
     def __post_init__(self) -> None:
         for name, one, known in (
@@ -52,7 +58,7 @@ class Parameters:
             ("scenario", self.scenario, SCENARIOS),
             ("format", self.format, FORMATS),
         ):
-            if one not in known:
+            if one not in known and not (name == "scenario" and one.endswith(SERIES)):
                 raise DatasetError(f"no {name} {one!r}; there are: {', '.join(sorted(known))}")
         if self.meters < 1 or self.days < 1 or self.block < 1:
             raise DatasetError(f"{self.meters} meters, {self.days} days, blocks of {self.block}: nothing to simulate")
@@ -82,22 +88,38 @@ class Parameters:
         """Blocks of meters, the last perhaps smaller."""
         return -(-self.meters // self.block)
 
+    def fleet(self) -> Fleet:
+        """Who lives.  Raises EngineError for an unknown accuracy and a file of no measurements, OSError for no file."""
+        from meters.engine import Fleet
+        from meters.simulate_columns import fleet_config
+
+        model = load(self.model)
+        config = fleet_config(model, self.step_s, self.accuracy, self.seed)
+        source = make_source(self.scenario, model, self.seed)
+        return Fleet(config, source, self.start_s, self.meters, self.block)
+
     def dataset(self, folder: Path) -> Dataset:
         """Where it goes."""
-        return Dataset(folder, self.format, self.start, self.days, self.blocks)
+        from meters.simulate_columns import profile_columns, register_columns
 
-    def manifest(
-        self, profile: list[ColumnInfo], registers: list[ColumnInfo], flag_bits: dict[str, int]
-    ) -> dict[str, Any]:
+        model = load(self.model)
+        columns = (tuple(profile_columns(model)), tuple(register_columns(model)))
+        return Dataset(folder, self.format, self.start, self.block, *columns, self.first_serial)
+
+    def manifest(self, fleet: Fleet, dataset: Dataset) -> dict[str, Any]:
         """The parameters, the columns and the programs that make the bytes, as JSON values."""
+        from meters.engine import Flag, snapshot
+
         programs = ["dlms-meters", "numpy", *(["pyarrow"] if self.format == "parquet" else [])]
+        measured = {"measurements": snapshot.digest(fleet.source)} if self.scenario.endswith(SERIES) else {}
         return {
             "layout": LAYOUT,
             **(dataclasses.asdict(self) | {"start": self.start.isoformat()}),
+            **measured,
             "programs": {name: _version(name) for name in programs},
-            "load_profile": [dataclasses.asdict(column) for column in profile],
-            "registers": [dataclasses.asdict(column) for column in registers],
-            "flag_bits": flag_bits,
+            "load_profile": [dataclasses.asdict(column.info) for column in dataset.profile],
+            "registers": [dataclasses.asdict(column.info) for column in dataset.registers],
+            "flag_bits": {flag.name or "": int(flag) for flag in Flag},
         }
 
 
@@ -124,6 +146,7 @@ def simulate(
     seed: int = 1,
     start: datetime.date = START,
     step_s: int = STEP_S,
+    accuracy: str = "ideal",
     format: str | None = None,
     shard: int = 0,
     block: int = BLOCK,
@@ -132,76 +155,51 @@ def simulate(
 ) -> Simulated:
     """Simulate `meters` meters from midnight UTC of `start` on, or go on where an earlier call was killed.
 
-    `format` is "parquet" or "csv" (None: Parquet when pyarrow is installed).  With an `executor` tasks of `shard` meters,
-    rounded up to whole blocks, go there; it must see the same folder.  `progress` is told the block-days that are done
-    and how many there are.  One call at a time may work in a folder.  Raises DatasetError for parameters that make no
-    sense or differ from those in the folder, OSError when files cannot be written.
+    `scenario` is a name or a file of measurements, `accuracy` a name of
+    `engine.tolerance`.  `format` is "parquet" or "csv" (None:
+    Parquet when pyarrow is installed).  With an `executor` tasks of `shard` meters, rounded up to whole blocks, go there;
+    it must see the same folder.  `progress` is told the block-days that are done and how many there are.  Raises
+    DatasetError for parameters that make no sense or differ from those in the folder, EngineError for a file that holds
+    no measurements for all, LockedError while another call works in the folder, OSError when files cannot be written.
     """
     chosen = format or ("parquet" if has_arrow() else "csv")
-    parameters = Parameters(model, meters, days, scenario, seed, start, step_s, block, chosen)
+    parameters = Parameters(model, meters, days, scenario, seed, start, step_s, block, chosen, accuracy)
     folder = Path(folder)
-    dataset = parameters.dataset(folder)
-    _begin(parameters, dataset)
-    tell = _teller(dataset, progress)
-    tell()
-    left = [number for number in range(parameters.blocks) if not dataset.is_finished(number)]
-    size = max(1, -(-shard // block))
-    tasks = [left[at : at + size] for at in range(0, len(left), size)]
-    if executor is None:
-        for task in tasks:
-            for _ in _live(parameters, folder, task):
-                tell()
-    else:
-        _await([executor.submit(_live_through, parameters, folder, task) for task in tasks], tell)
-    dataset.drop_checkpoints()
-    tell()
+    fleet, dataset = parameters.fleet(), parameters.dataset(folder)
+    with hold(folder):
+        _simulate(parameters, fleet, dataset, max(1, -(-shard // block)), executor, progress)
     return Simulated(parameters, folder)
 
 
-def _begin(parameters: Parameters, dataset: Dataset) -> None:
-    from meters.engine import Flag
-    from meters.simulate_block import profile_columns, register_columns
-
-    model = load(parameters.model)
-    profile = [column.info for column in profile_columns(model)]
-    registers = [column.info for column in register_columns(model)]
-    flag_bits = {flag.name or "": int(flag) for flag in Flag}
-    check_manifest(dataset.folder, parameters.manifest(profile, registers, flag_bits))
+def _simulate(
+    parameters: Parameters,
+    fleet: Fleet,
+    dataset: Dataset,
+    per_task: int,
+    executor: Executor | None,
+    progress: Progress | None,
+) -> None:
+    check_manifest(dataset.folder, parameters.manifest(fleet, dataset))
     dataset.remove_unfinished()
 
+    def tell() -> None:
+        if progress is not None:
+            progress(dataset.finished_days(parameters.days), parameters.days * parameters.blocks)
 
-def _teller(dataset: Dataset, progress: Progress | None) -> Callable[[], None]:
-    if progress is None:
-        return lambda: None
-    return lambda: progress(dataset.finished_days(), dataset.days * dataset.blocks)
-
-
-def _live(parameters: Parameters, folder: Path, blocks: list[int]) -> Iterator[int]:
-    from meters.simulate_block import live_block
-
-    for block in blocks:
-        yield from live_block(parameters, parameters.dataset(folder), block)
-
-
-def _live_through(parameters: Parameters, folder: Path, blocks: list[int]) -> None:
-    """A task for a worker.  At the top of the module, so that it can be sent there."""
-    for _ in _live(parameters, folder, blocks):
-        pass
-
-
-def _await(futures: list[Future[None]], tell: Callable[[], None]) -> None:
-    """Wait for all; the first failure cancels what has not begun."""
-    pending = set(futures)
-    try:
-        while pending:
-            done, pending = wait(pending, LOOK_S)
-            for future in done:
-                future.result()
-            tell()
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        raise
+    tell()
+    lives = fleet.simulate(
+        parameters.start_s + parameters.days * DAY_S,
+        sink=dataset,
+        checkpoints=dataset,
+        executor=executor,
+        shards=[number for number in range(fleet.shards) if not dataset.is_finished(number, parameters.days)],
+        per_task=per_task,
+        look=tell,
+    )
+    for _ in lives:
+        tell()
+    dataset.drop_checkpoints()
+    tell()
 
 
 def _version(name: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from typing import Protocol
 
+from meters.engine import snapshot
 from meters.engine.block import Source
 from meters.engine.config import Config
 from meters.engine.engine import Engine
@@ -16,6 +16,8 @@ from meters.engine.quantity import CHANNELS
 
 DAY_S = 86_400
 SHARD = 8192
+LOOK_S = 0.5
+"""How often somebody who looks on is told while the work is elsewhere."""
 
 
 class Sink(Protocol):
@@ -23,6 +25,10 @@ class Sink(Protocol):
 
     def write(self, engine: Engine, from_s: int, to_s: int) -> None:
         """Take what the engine's meters (numbers `engine.first` on) logged in (from_s, to_s]."""
+        ...
+
+    def finish(self, engine: Engine) -> None:
+        """Take what the engine's meters show at the end."""
         ...
 
 
@@ -33,8 +39,8 @@ class Checkpoints(Protocol):
         """The state that was saved last; None if there is none."""
         ...
 
-    def save(self, first: int, state: bytes) -> None:
-        """Keep a state instead of the last one, wholly or not at all."""
+    def save(self, first: int, now_s: int, state: bytes) -> None:
+        """Keep the state at `now_s` (UTC) instead of the last one, wholly or not at all."""
         ...
 
 
@@ -46,21 +52,6 @@ class ShardResult:
     meters: int
     now_s: int
     energy_uwh: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """Everything that a worker needs, small enough to be sent."""
-
-    config: Config
-    source: Source
-    start_s: int
-    until_s: int
-    piece_s: int
-    first: int
-    meters: int
-    sink: Sink | None
-    checkpoints: Checkpoints | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +71,11 @@ class Fleet:
         if self.meters < 1 or self.shard < 1:
             raise EngineError(f"{self.meters} meters in shards of {self.shard} are nothing to simulate")
 
+    @property
+    def shards(self) -> int:
+        """How many there are, the last perhaps smaller."""
+        return -(-self.meters // self.shard)
+
     def simulate(
         self,
         until_s: int,
@@ -88,49 +84,96 @@ class Fleet:
         sink: Sink | None = None,
         checkpoints: Checkpoints | None = None,
         executor: Executor | None = None,
+        shards: Iterable[int] | None = None,
+        per_task: int = 1,
+        look: Callable[[], None] | None = None,
     ) -> Iterator[ShardResult]:
-        """Let all shards live up to `until_s`; results come in order of shards, as they are done.
+        """Let shards (None: all) live up to `until_s`; results come in order of shards, as they are done.
 
         After each piece of time a shard hands its rows to the sink, then its state to the checkpoints, from where a
-        later call goes on.  Without an executor everything runs here, one shard after the other.  States are pickles:
-        take them from nobody but yourself.
+        later call goes on; EngineError when they hold the state of another fleet.  Without an executor everything runs
+        here, one shard after the other; with one, tasks of `per_task` shards go there.  `look` is called now and then.
         """
-        if piece_s < 1:
-            raise EngineError(f"pieces of {piece_s} s make no progress")
-        tasks = [
-            _Task(
-                self.config,
-                self.source,
-                self.start_s,
-                until_s,
-                piece_s,
-                first,
-                min(self.shard, self.meters - first),
-                sink,
-                checkpoints,
-            )
-            for first in range(0, self.meters, self.shard)
-        ]
-        return map(_run, tasks) if executor is None else executor.map(_run, tasks)
+        if piece_s < 1 or per_task < 1:
+            raise EngineError(f"pieces of {piece_s} s, tasks of {per_task} shards make no progress")
+        numbers = list(range(self.shards) if shards is None else shards)
+        life = _Life(self, until_s, piece_s, sink, checkpoints)
+        if executor is None:
+            return (life.live(number, look) for number in numbers)
+        parts = [numbers[at : at + per_task] for at in range(0, len(numbers), per_task)]
+        return _gather([executor.submit(_live_all, life, part) for part in parts], look or _nobody)
+
+    def engine(self, number: int) -> Engine:
+        """The new-born engine of a shard."""
+        first = number * self.shard
+        if not 0 <= first < self.meters:
+            raise EngineError(f"there is no shard {number} of {self.shards}")
+        return Engine(self.config, self.source, self.start_s, min(self.shard, self.meters - first), first=first)
 
 
-def _run(task: _Task) -> ShardResult:
-    """One shard, from its last checkpoint on.  At the top of the module, so that it can be sent to a worker."""
-    state = None if task.checkpoints is None else task.checkpoints.load(task.first)
-    engine = _new(task) if state is None else pickle.loads(state)
-    if not isinstance(engine, Engine) or (engine.first, engine.meters) != (task.first, task.meters):
-        raise EngineError(f"the checkpoint of shard {task.first} is not one of {task.meters} meters")
-    while engine.now_s < task.until_s:
-        from_s = engine.now_s
-        engine.advance(min(task.until_s, (from_s // task.piece_s + 1) * task.piece_s))
-        if task.sink is not None:
-            task.sink.write(engine, from_s, engine.now_s)
-        if task.checkpoints is not None:
-            task.checkpoints.save(task.first, pickle.dumps(engine, pickle.HIGHEST_PROTOCOL))
-    sums = sum(tile.energy.total[:, 0].sum(axis=1) for tile in engine.tiles)
-    assert not isinstance(sums, int), "an engine has tiles"
-    return ShardResult(task.first, task.meters, engine.now_s, tuple(int(sums[c]) for c in range(CHANNELS)))
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """Everything that a worker needs, small enough to be sent."""
+
+    fleet: Fleet
+    until_s: int
+    piece_s: int
+    sink: Sink | None
+    checkpoints: Checkpoints | None
+
+    def live(self, number: int, look: Callable[[], None] | None = None) -> ShardResult:
+        """One shard, from its last checkpoint on."""
+        engine = self.fleet.engine(number)
+        of = ""
+        if self.checkpoints is not None:
+            of = snapshot.identity(engine)
+            engine = self._taken_up(engine, of, self.checkpoints)
+        while engine.now_s < self.until_s:
+            from_s = engine.now_s
+            engine.advance(min(self.until_s, (from_s // self.piece_s + 1) * self.piece_s))
+            if self.sink is not None:
+                self.sink.write(engine, from_s, engine.now_s)
+            if self.checkpoints is not None:
+                self.checkpoints.save(engine.first, engine.now_s, snapshot.save(engine, of))
+            if look is not None:
+                look()
+        if self.sink is not None:
+            self.sink.finish(engine)
+        sums = sum(tile.energy.total[:, 0].sum(axis=1) for tile in engine.tiles)
+        assert not isinstance(sums, int), "an engine has tiles"
+        return ShardResult(engine.first, engine.meters, engine.now_s, tuple(int(sums[c]) for c in range(CHANNELS)))
+
+    @staticmethod
+    def _taken_up(engine: Engine, of: str, checkpoints: Checkpoints) -> Engine:
+        state = checkpoints.load(engine.first)
+        if state is None:
+            return engine
+        try:
+            return snapshot.restore(engine, of, state)
+        except EngineError as fault:
+            raise EngineError(f"the checkpoint of the meters from number {engine.first} on: {fault}") from fault
 
 
-def _new(task: _Task) -> Engine:
-    return Engine(task.config, task.source, task.start_s, task.meters, first=task.first)
+def _live_all(life: _Life, numbers: list[int]) -> list[ShardResult]:
+    """A task for a worker.  At the top of the module, so that it can be sent there."""
+    return [life.live(number) for number in numbers]
+
+
+def _gather(futures: list[Future[list[ShardResult]]], look: Callable[[], None]) -> Iterator[ShardResult]:
+    """The results of all in their order; the first failure cancels what has not begun."""
+    try:
+        for future in futures:
+            while not future.done():
+                wait(futures, LOOK_S, "FIRST_EXCEPTION")
+                failed = [one for one in futures if one.done() and one.exception() is not None]
+                if failed:
+                    failed[0].result()
+                look()
+            yield from future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _nobody() -> None:
+    """Nobody looks."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import datetime
+import errno
 import functools
 import json
 import os
+import pickle
+import random
 import signal
 import subprocess
 import sys
@@ -21,6 +24,8 @@ import pytest
 from meters import dataset
 from meters.cli import execute
 from meters.dataset import DatasetError, has_arrow
+from meters.engine import EngineError
+from meters.lock import LockedError, hold
 from meters.simulate import Parameters, Simulated, simulate
 
 SMALL: dict[str, Any] = {"meters": 5, "days": 3, "step_s": 900, "block": 2}
@@ -173,6 +178,98 @@ def test_a_killed_process_is_continued(tmp_path: Path, expected: Files) -> None:
         assert told[0] >= {1: 0, 4: 1, 7: 4}[until], "it went on and did not begin anew"
     small(tmp_path)
     assert contents(tmp_path) == expected
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_kills_at_random_moments_change_no_byte(tmp_path: Path, workers: int) -> None:
+    """The command itself, killed after any time from its start to its end, then left alone."""
+    rng = random.Random(workers)
+    many: dict[str, Any] = {"meters": 2100, "days": 2, "step_s": 900, "format": "csv", "accuracy": "B"}
+    simulate(folder=tmp_path / "whole", **many)
+    options = ["--meters", "3000", "--days", "4", "--step", "900", "--format", "csv", "--accuracy", "B", "--out"]
+    command = [sys.executable, "-m", "meters.cli", "simulate", "kamstrup-382", *options, str(tmp_path / "killed")]
+    for _ in range(3):
+        with subprocess.Popen(
+            [*command, "--workers", str(workers)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as process:
+            try:
+                process.communicate(timeout=rng.uniform(0.5, 2.5))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+        assert process.returncode in (0, -signal.SIGKILL)
+    done = subprocess.run([*command, "--workers", str(workers)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def test_two_at_once_in_a_folder_are_one_too_many(tmp_path: Path, expected: Files) -> None:
+    with hold(tmp_path), pytest.raises(LockedError, match="another process is at work"):
+        small(tmp_path)
+    assert contents(tmp_path) == {}
+    with pytest.raises(LockedError):
+        small(tmp_path, progress=lambda *_: small(tmp_path))
+    (tmp_path / ".lock").touch()
+    small(tmp_path)
+    assert contents(tmp_path) == expected, "the file of a dead process does not count"
+
+
+def test_a_full_disk_leaves_nothing_half_done(
+    tmp_path: Path, expected: Files, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dataset.os, "fsync", full)
+        options = ["--meters", "5", "--days", "3", "--step", "900", "--format", "csv", "--out"]
+        assert execute(["simulate", "kamstrup-382", *options, str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "meters: [Errno 28] No space left on device\n"
+    assert contents(tmp_path) == {}
+    small(tmp_path)
+    assert contents(tmp_path) == expected
+
+
+def test_a_checkpoint_that_is_none_is_refused(tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 2:
+            raise Death
+
+    with pytest.raises(Death):
+        small(tmp_path, progress=stop)
+    (state,) = (tmp_path / "_checkpoints").iterdir()
+    state.write_bytes(pickle.dumps("mine"))
+    with pytest.raises(EngineError, match="checkpoint of the meters from number 0 on: this is no state"):
+        small(tmp_path)
+
+
+def test_meters_may_be_wrong(tmp_path: Path, expected: Files) -> None:
+    small(tmp_path / "wrong", accuracy="A")
+    with ThreadPoolExecutor(2) as threads:
+        small(tmp_path / "again", accuracy="A", shard=1, executor=threads)
+    found = contents(tmp_path / "wrong")
+    assert contents(tmp_path / "again") == found
+    true, seen = (rows(files["registers/part-00000.csv"])[0]["energy_active_import"] for files in (expected, found))
+    assert 0 < abs(seen / true - 1) < 0.01
+    with pytest.raises(DatasetError, match='begun with accuracy "A", not "B"'):
+        small(tmp_path / "wrong", accuracy="B")
+    with pytest.raises(EngineError, match="no accuracy 'Z'; there are: ideal, A"):
+        small(tmp_path / "other", accuracy="Z")
+    assert not (tmp_path / "other").exists()
+
+
+def test_measurements_are_a_scenario(tmp_path: Path) -> None:
+    series, out = tmp_path / "day.csv", tmp_path / "out"
+    series.write_text("time,active_w_l1\n0,1000\n3600,3000\n")
+    small(out, meters=1, days=1, scenario=str(series))
+    register = rows(contents(out)["registers/part-00000.csv"])[0]
+    assert register["energy_active_import"] == 48_000 // 10
+    series.write_text("time,active_w_l1\n0,1000\n3600,3001\n")
+    with pytest.raises(DatasetError, match="begun with measurements"):
+        small(out, meters=1, days=1, scenario=str(series))
+    with pytest.raises(FileNotFoundError):
+        small(out, scenario="none.csv")
 
 
 def test_lost_files_are_made_again(tmp_path: Path, expected: Files) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
+import datetime
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 
 import numpy as np
 import pytest
 
+from meters.dataset import Dataset, DatasetError, column_name
 from meters.engine import (
     Config,
     Engine,
@@ -22,9 +24,10 @@ from meters.engine import (
     PowerFail,
     Quantity,
     SetClockOffset,
+    Tolerance,
 )
-from meters.scenario import Household
-from meters.series import CheckpointFiles, RowFiles, column_name, read_csv, read_parquet
+from meters.scenario import Constant, Household
+from meters.series import read_csv, read_parquet
 from tests.meters.engine.reference import START_S
 
 WH = Quantity(Measurand.ACTIVE_IMPORT, Kind.ENERGY)
@@ -56,25 +59,65 @@ def test_processes_work_too():
     assert there == totals(fleet_of(7).simulate(START_S + 3600))
 
 
-def test_a_simulation_is_taken_up_again(tmp_path):
-    fleet, checkpoints = fleet_of(4), CheckpointFiles(tmp_path)
+class Memory(dict):
+    """Checkpoints by the number of the first meter."""
+
+    def load(self, first: int) -> bytes | None:
+        return self.get(first)
+
+    def save(self, first: int, now_s: int, state: bytes) -> None:
+        self[first] = state
+
+
+def test_a_simulation_is_taken_up_again():
+    fleet, checkpoints = fleet_of(4), Memory()
     list(fleet.simulate(START_S + 10_000, checkpoints=checkpoints))
-    stopped = CheckpointFiles(tmp_path)
-    results = list(fleet.simulate(START_S + DAY_S, checkpoints=stopped))
+    results = list(fleet.simulate(START_S + DAY_S, checkpoints=checkpoints))
     assert totals(results) == totals(fleet.simulate(START_S + DAY_S))
     assert all(result.now_s == START_S + DAY_S for result in results)
-    with pytest.raises(EngineError, match="shard 0"):
-        list(fleet_of(3).simulate(START_S + DAY_S, checkpoints=checkpoints))
+
+
+OTHERS = {
+    "source": {"source": Household(4, photovoltaics_w=2000)},
+    "peak of the source": {"source": Household(3, photovoltaics_w=2001)},
+    "kind of source": {"source": Constant(1000.0)},
+    "configuration": {"config": replace(CONFIG, tariff=2)},
+    "errors": {"config": replace(CONFIG, errors=Tolerance())},
+    "beginning": {"start_s": START_S + 300},
+    "number of meters": {"meters": 6, "shard": 6},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_the_checkpoint_of_another_fleet_is_refused(other):
+    checkpoints, fleet = Memory(), fleet_of(7)
+    list(fleet.simulate(START_S + 3600, checkpoints=checkpoints))
+    kept = dict(checkpoints)
+    with pytest.raises(EngineError, match="from number 0 on: this is the state of other meters"):
+        list(replace(fleet, **other).simulate(START_S + 7200, checkpoints=checkpoints))
+    assert checkpoints == kept
+    list(fleet.simulate(START_S + 7200, checkpoints=checkpoints))
+
+
+def test_the_first_failure_ends_the_work():
+    class Full:
+        def write(self, engine: Engine, from_s: int, to_s: int) -> None:
+            raise OSError("disk full")
+
+        def finish(self, engine: Engine) -> None: ...
+
+    with ThreadPoolExecutor(1) as threads, pytest.raises(OSError, match="disk full"):
+        list(fleet_of(1).simulate(START_S + DAY_S, sink=Full(), executor=threads))
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_rows_go_to_files_a_day_and_a_shard(tmp_path, suffix):
     if suffix == "parquet":
         pytest.importorskip("pyarrow", reason="the extra `arrow` is not installed")
-    sink = RowFiles(tmp_path, suffix)
+    sink = Dataset.of(CONFIG, tmp_path, suffix, datetime.date(2026, 1, 1), 4)
     list(fleet_of(4).simulate(START_S + 2 * DAY_S, sink=sink))
-    list(fleet_of(4).simulate(START_S + 2 * DAY_S, sink=sink))
-    files = sorted(tmp_path.glob(f"day=2026-01-0*/*.{suffix}"))
+    list(fleet_of(4).simulate(START_S + 2 * DAY_S, sink=sink, checkpoints=sink))
+    files = sorted(tmp_path.glob(f"load_profile/day=2026-01-0*/*.{suffix}"))
     assert len(files) == 4
     read = read_csv if suffix == "csv" else read_parquet
     tables = [read(file) for file in files]
@@ -105,19 +148,6 @@ def test_a_table_holds_the_rows_of_every_meter_in_order():
     assert (np.diff(meter) >= 0).all()
 
 
-def test_an_engine_survives_being_pickled():
-    engines = [Engine(Config(), Household(5, drops_per_day=30), START_S, 2) for _ in range(2)]
-    for engine in engines:
-        engine.command(0, SetClockOffset(77), START_S + 4000)
-        engine.advance(START_S + 3210)
-    engines[1] = pickle.loads(pickle.dumps(engines[1]))
-    for engine in engines:
-        engine.advance(START_S + 7200)
-    rows = [engine.profile.rows(0, 0, engine.profile.count()) for engine in engines]
-    assert rows[0].time_s.tolist() == rows[1].time_s.tolist()
-    assert (engines[0].registers(WH) == engines[1].registers(WH)).all()
-
-
 def test_names_and_nonsense(tmp_path):
     assert column_name(Quantity(Measurand.VOLTAGE, Kind.MEAN, phase=2, exponent=-1)) == "voltage_mean_l2_e-1"
     assert column_name(Quantity(Measurand.ACTIVE_IMPORT, Kind.MAX, tariff=1)) == "active_import_max_t1"
@@ -125,7 +155,15 @@ def test_names_and_nonsense(tmp_path):
         Fleet(CONFIG, Household(), START_S, 0)
     with pytest.raises(EngineError):
         fleet_of(1).simulate(START_S, piece_s=0)
-    with pytest.raises(EngineError):
-        RowFiles(tmp_path, "xlsx")
-    with pytest.raises(EngineError, match="forgets rows"):
-        list(fleet_of(7).simulate(START_S + 2 * DAY_S, piece_s=2 * DAY_S, sink=RowFiles(tmp_path)))
+    with pytest.raises(EngineError, match="no shard 7"):
+        fleet_of(1).engine(7)
+    dataset = Dataset.of(CONFIG, tmp_path, "csv", datetime.date(2026, 1, 1), 7)
+    with pytest.raises(DatasetError, match="no format"):
+        replace(dataset, format="xlsx")
+    with pytest.raises(DatasetError, match="days of UTC"):
+        list(fleet_of(7).simulate(START_S + 2 * DAY_S, piece_s=2 * DAY_S, sink=dataset))
+    with pytest.raises(DatasetError, match="days of UTC"):
+        list(replace(fleet_of(7), start_s=START_S + 3600).simulate(START_S + DAY_S, sink=dataset))
+    short = replace(CONFIG, logs={LogName.LOAD_PROFILE: LogSpec((WH,), Every(900), 90)})
+    with pytest.raises(DatasetError, match="forgotten rows"):
+        list(Fleet(short, Household(3), START_S, 7, 7).simulate(START_S + DAY_S, sink=dataset))
