@@ -187,7 +187,7 @@ def test_kills_at_random_moments_change_no_byte(tmp_path: Path, workers: int) ->
     rng = random.Random(workers)
     many: dict[str, Any] = {"meters": 2100, "days": 2, "step_s": 900, "format": "csv", "accuracy": "B"}
     simulate(folder=tmp_path / "whole", **many)
-    options = ["--meters", "3000", "--days", "4", "--step", "900", "--format", "csv", "--accuracy", "B", "--out"]
+    options = ["--meters", "2100", "--days", "2", "--step", "900", "--format", "csv", "--accuracy", "B", "--out"]
     command = [sys.executable, "-m", "meters.cli", "simulate", "kamstrup-382", *options, str(tmp_path / "killed")]
     for _ in range(3):
         with subprocess.Popen(
