@@ -1,7 +1,7 @@
 """The wrapper of TCP and UDP: eight octets in front of every APDU.  Green Book 7.3.
 
-On TCP several wrapped APDUs may come in one read, or one in several; on UDP a datagram is exactly one.  A wrong version or
-a length that no APDU has ends a TCP connection and drops a datagram.
+On TCP several wrapped APDUs may come in one read, or one in several; on UDP a datagram is exactly one.  A wrong version ends
+a TCP connection and drops a datagram.  A header alone, whose length is 0, carries nothing: it is counted and left out.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class WrapperReader:
         self.fault: str | None = None
         self.dropped = 0
         """Datagrams that were not exactly one wrapped APDU."""
+        self.empty = 0
+        """Headers with nothing behind them."""
         self._datagrams = datagrams
         self._buffer = bytearray()
         self._ready: deque[tuple[int, int, bytes]] = deque()
@@ -58,8 +60,8 @@ class WrapperReader:
     def _datagram(self, data: bytes) -> None:
         if len(data) >= HEADER.size:
             version, source, destination, size = HEADER.unpack_from(data)
-            if version == VERSION and size and len(data) == HEADER.size + size:
-                self._ready.append((source, destination, data[HEADER.size :]))
+            if version == VERSION and len(data) == HEADER.size + size:
+                self._take(source, destination, data[HEADER.size :])
                 return
         self.dropped += 1
 
@@ -67,16 +69,22 @@ class WrapperReader:
         if len(self._buffer) < HEADER.size:
             return False
         version, source, destination, size = HEADER.unpack_from(self._buffer)
-        if version != VERSION or not size:
-            self.fault = f"wrapper header {self._buffer[: HEADER.size].hex(' ')}: version 1 and a length wanted"
+        if version != VERSION:
+            self.fault = f"wrapper header {self._buffer[: HEADER.size].hex(' ')}: version 1 wanted"
             self._buffer.clear()
             return False
         end = HEADER.size + size
         if len(self._buffer) < end:
             return False
-        self._ready.append((source, destination, bytes(self._buffer[HEADER.size : end])))
+        self._take(source, destination, bytes(self._buffer[HEADER.size : end]))
         del self._buffer[:end]
         return True
+
+    def _take(self, source: int, destination: int, apdu: bytes) -> None:
+        if apdu:
+            self._ready.append((source, destination, apdu))
+        else:
+            self.empty += 1
 
 
 def wrap(source: int, destination: int, apdu: bytes) -> bytes:

@@ -27,6 +27,7 @@ from dlms.server.device import Device, ServerAssociation
 from dlms.server.objects import Context
 from dlms.server.proof import client_proof, server_proof
 from dlms.server.refusals import AnswerTooLong, Fault, refusal
+from dlms.server.repeats import Repeats
 from dlms.server.services import Services
 from dlms.server.short_name_services import ShortNameServices
 
@@ -56,6 +57,7 @@ class Associated:
         self.ciphering: ServerCiphering | None = None
         self._handshake: Handshake | None = None
         self.blocks = BlockTransfer(window, wait_s=wait_s)
+        self.repeats = Repeats()
         self._stream = BlockStream()
 
     def accept(self, decision: Answer, device: Device, frame_capacity: int | None) -> None:
@@ -300,6 +302,15 @@ class Session:
             return []
         device.handle_timeout(now)
         associated = self._associated(peer, device)
+        if self.framing.reliable:
+            return self._served(peer, associated, device, data, now)
+        answers = associated.repeats.again(data, now)
+        if answers is None:
+            answers = self._served(peer, associated, device, data, now)
+            associated.repeats.answered(data, answers, now)
+        return answers
+
+    def _served(self, peer: Peer, associated: Associated, device: Device, data: bytes, now: float) -> list[bytes]:
         try:
             if data[:1] in (b"\x60", b"\x62"):
                 return self._acse(associated, decode_acse(data), device, peer)

@@ -66,9 +66,18 @@ def test_noise_ends_a_stream_and_loses_nothing_before_it(
     assert taken(reader) == []
 
 
-def test_an_empty_apdu_ends_a_stream() -> None:
+@pytest.mark.parametrize("datagrams", [False, True])
+def test_a_header_with_nothing_behind_it_is_counted_and_left_out(datagrams: bool) -> None:
+    reader = WrapperReader(datagrams)
+    for piece in (wrap(1, 2, b"a"), HEADER.pack(1, 1, 1, 0), HEADER.pack(1, 2, 1, 0), wrap(1, 2, b"b")):
+        reader.feed(piece)
+    assert taken(reader) == [(1, 2, b"a"), (1, 2, b"b")]
+    assert (reader.fault, reader.empty, reader.dropped) == (None, 2, 0)
+
+
+def test_a_wrong_version_with_nothing_behind_it_still_ends_a_stream() -> None:
     reader = WrapperReader(False)
-    reader.feed(HEADER.pack(1, 1, 1, 0))
+    reader.feed(HEADER.pack(2, 1, 1, 0))
     assert reader.fault is not None
 
 
