@@ -60,10 +60,14 @@ class Deviations:
 
 def listed_exceptions(peer: str, scope: str) -> dict[str, str]:
     """Place -> reason of the lines of the file for a peer and a scope."""
-    listed = {}
+    return {place: reason for name, under, place, reason in exceptions() if (name, under) == (peer, scope)}
+
+
+def exceptions() -> list[tuple[str, str, str, str]]:
+    """The lines of the file: peer, scope, place, and the clause with what the peer does."""
+    listed = []
     for line in FILE.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             name, under, place, reason = (part.strip() for part in line.split("|"))
-            if (name, under) == (peer, scope):
-                listed[place] = reason
+            listed.append((name, under, place, reason))
     return listed

@@ -1,6 +1,7 @@
-"""Our re-implementation of the application layer's abstract tests, as far as they need no ciphering, HLS or short names.
+"""Our re-implementation of the application layer's abstract tests, as far as they need no ciphering or HLS.
 
-Each test has the name of its case; the letters behind it are the subtests.
+Each test has the name of its case; the letters behind it are the subtests.  Those with octets of Read and Write stand in
+`test_short_name_services`, under their names too: IDLE_N1, DATA_SN_N1, DATA_SN_N2, DATA_SN_N3.
 """
 
 from __future__ import annotations
@@ -21,8 +22,16 @@ from dlms.apdu import (
     decode_apdu,
 )
 from dlms.codec import Refusal, encode
+from dlms.endpoint import dial
 from dlms.enums import Conformance, Mechanism
-from dlms.server import Device
+from dlms.framing import Connected, Disconnected, Received
+from dlms.framing.hdlc import HdlcClient, HdlcServer
+from dlms.framing.wrapper import WrapperReader, wrap
+from dlms.media import Medium
+from dlms.operations.associate import AssociationRequest
+from dlms.server import Device, Session
+from tests.dlms import short_name_meter as sn
+from tests.dlms.served import served
 from tests.dlms.server.devices import EVERYTHING, PASSWORDS, PUBLIC, READER, SERVER, WRITER, Dialogue, device, proposal
 
 READ_ASSOCIATION = bytes.fromhex("c001c1000f0000280000ff0100")
@@ -107,6 +116,13 @@ def test_appl_open_1(client: int) -> None:
     assert not dialogue.is_associated(client)
 
 
+def test_appl_open_1_short_names() -> None:
+    wire = sn.Wire(sn.device())
+    answer = wire.associate()
+    assert (answer.result, answer.application_context_name) == (0, context_oid(2))
+    assert wire.alive()
+
+
 USERS = frozenset((1, 7))
 
 
@@ -158,10 +174,13 @@ AUTHENTICATION = ("sender_acse_requirements", "mechanism_name", "calling_authent
 OPEN_7: list[tuple[str, dict[str, Any], set[int]]] = [
     ("s1", dict.fromkeys(AUTHENTICATION), {1, 11, 12, 13, 14}),
     ("s2", {"sender_acse_requirements": b"\x07\x00"}, {1, 12, 13, 14}),
+    ("s2 absent", {"sender_acse_requirements": None}, {1, 12, 13, 14}),
     ("s3", dict.fromkeys(AUTHENTICATION[1:]), {1, 11, 12, 13, 14}),
     ("s4", {"mechanism_name": None}, {1, 11, 12, 13, 14}),
     ("s5", {"calling_authentication_value": None}, {1, 13, 14}),
     ("s6", {"mechanism_name": bytes.fromhex("60857405080200")}, {1, 11, 12, 13, 14}),
+    ("s6 hls", {"mechanism_name": bytes.fromhex("60857405080205")}, {1, 11, 12, 13, 14}),
+    ("s6 unknown", {"mechanism_name": bytes.fromhex("60857405080263")}, {1, 11, 12, 13, 14}),
     ("s7", {"calling_authentication_value": b"54321"}, {1, 13}),
     ("s7 longer", {"calling_authentication_value": b"12345\0"}, {1, 13}),
     ("s7 empty", {"calling_authentication_value": b""}, {1, 13}),
@@ -207,6 +226,26 @@ def test_appl_open_13_s2() -> None:
 def test_appl_open_13_s3() -> None:
     only_read = changed(user_information=initiate(conformance=Conformance.READ))
     assert initiate_error(refused(Dialogue(), only_read, {1})) == 2
+
+
+def test_appl_open_13_s1_short_names() -> None:
+    assert sn.Wire(sn.device()).associate().initiate().conformance == sn.ALL
+
+
+def test_appl_open_13_s2_short_names() -> None:
+    mixed = AssociationRequest(
+        context=sn.SN, conformance=sn.ALL | Conformance.GET | Conformance.SET | Conformance.ACTION
+    )
+    wire = sn.Wire(sn.device())
+    assert wire.associate(mixed).initiate().conformance == sn.ALL
+    assert wire.alive()
+
+
+def test_appl_open_13_s3_short_names() -> None:
+    wire = sn.Wire(sn.device())
+    only_get = wire.associate(AssociationRequest(context=sn.SN, conformance=Conformance.GET))
+    assert (only_get.result, initiate_error(only_get)) == (1, 2)
+    assert not wire.alive()
 
 
 def test_appl_open_13_only_what_is_declared() -> None:
@@ -269,6 +308,81 @@ def test_appl_data_ln_n4() -> None:
     dialogue = Dialogue().open()
     assert isinstance(dialogue.ask(bytes.fromhex("050102fa00")), ExceptionResponse | ConfirmedServiceError)
     assert dialogue.is_associated()
+
+
+class OverHdlc:
+    """A link of the public client, octets of APDUs in and out."""
+
+    def __init__(self) -> None:
+        self._far = Session({None: device()}, HdlcServer(server_saps=frozenset((SERVER,))))
+        self._near = HdlcClient(PUBLIC, SERVER)
+
+    def happens(self) -> Any:
+        """The one event of the client after all that is on its way has come."""
+        while pieces := self._near.data_to_send():
+            for piece in pieces:
+                self._far.receive_data(piece, 0.0)
+            for piece in self._far.data_to_send():
+                self._near.receive_data(piece, 0.0)
+        event = self._near.next_event()
+        assert self._near.next_event() is None
+        return event
+
+    def connect(self) -> None:
+        self._near.connect(0.0)
+        assert self.happens() == Connected()
+
+    def disconnect(self) -> None:
+        self._near.disconnect(0.0)
+        assert isinstance(self.happens(), Disconnected)
+
+    def say(self, apdu: bytes) -> bytes:
+        self._near.send(apdu, 0.0)
+        event = self.happens()
+        assert isinstance(event, Received)
+        return event.apdu
+
+
+def test_appl_rel_p1_s1() -> None:
+    line = OverHdlc()
+    line.connect()
+    assert decode_acse(line.say(proposal())).result == 0  # type: ignore[attr-defined]
+    assert line.say(READ_ASSOCIATION)[:4] == b"\xc4\x01\xc1\x00"
+    line.disconnect()
+    line.connect()
+    assert isinstance(decode_apdu(line.say(READ_ASSOCIATION)), ExceptionResponse)
+    assert decode_acse(line.say(proposal())).result == 0  # type: ignore[attr-defined]
+    assert line.say(READ_ASSOCIATION)[:4] == b"\xc4\x01\xc1\x00"
+
+
+def over_tcp(medium: Medium, apdu: bytes) -> bytes:
+    """The answer to an APDU of the public client."""
+    reader = WrapperReader(False)
+    medium.send(wrap(PUBLIC, SERVER, apdu))
+    while (found := reader.next_apdu()) is None:
+        reader.feed(medium.receive(5.0))
+    return found[2]
+
+
+def test_appl_rel_p1_s2() -> None:
+    with served("tcp://127.0.0.1:0", device()) as url:
+        first = dial(url)
+        assert decode_acse(over_tcp(first, proposal())).result == 0  # type: ignore[attr-defined]
+        assert over_tcp(first, READ_ASSOCIATION)[:4] == b"\xc4\x01\xc1\x00"
+        first.close()
+        second = dial(url)
+        assert isinstance(decode_apdu(over_tcp(second, READ_ASSOCIATION)), ExceptionResponse)
+        assert decode_acse(over_tcp(second, proposal())).result == 0  # type: ignore[attr-defined]
+        assert over_tcp(second, READ_ASSOCIATION)[:4] == b"\xc4\x01\xc1\x00"
+        second.close()
+
+
+def test_appl_rel_p1_s3_short_names() -> None:
+    wire = sn.Wire(sn.device())
+    wire.associate()
+    assert wire.alive()
+    assert decode_acse(wire.ask(encode(Rlrq(0)))) == Rlre(0)
+    assert not wire.alive()
 
 
 def test_appl_rel_p1_s3() -> None:

@@ -79,7 +79,7 @@ def test_refused_associations(sap: int, request_: AssociationRequest, diagnostic
     assert answer.user_information == (None if error is None else bytes.fromhex(error))
 
 
-def test_idle_n1_a_read_without_association_is_a_confirmed_service_error() -> None:
+def test_appl_idle_n1_a_read_without_association_is_a_confirmed_service_error() -> None:
     wire = Wire(device())
     assert wire.ask("050102fa00") == bytes.fromhex("0e050201")
     assert wire.ask("0601020108010a0178") == bytes.fromhex("0e060201")
