@@ -13,6 +13,7 @@ from dlms.ic.access_control import (
 )
 from dlms.ic.local_port import IecHdlcSetup
 from dlms.ic.measurement import Data, ExtendedRegister, ProfileGeneric, Register
+from dlms.ic.security import SecuritySetup, SecuritySetupV1
 from dlms.ic.time_control import Clock
 
 __all__ = [
@@ -29,4 +30,6 @@ __all__ = [
     "ProfileGeneric",
     "Register",
     "SapAssignment",
+    "SecuritySetup",
+    "SecuritySetupV1",
 ]

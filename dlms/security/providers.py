@@ -90,6 +90,10 @@ class KeyProvider(Protocol):
         """The same keys, but for the global unicast encryption key: for one message or one association."""
         ...
 
+    def with_transferred(self, wrapped: Mapping[str, bytes]) -> Self:
+        """The same keys, but for those that came wrapped under the master key, by the name of the key that they replace."""
+        ...
+
     def broadcasting(self) -> Self:
         """The same keys, with the broadcast key in place of the unicast one: for general-ciphering."""
         ...
@@ -207,6 +211,10 @@ class MemoryKeyProvider:
     def with_encryption(self, key: Secret) -> MemoryKeyProvider:
         """The same keys, but for the global unicast encryption key."""
         return self._replaced(self._keys.replace(encryption=key))
+
+    def with_transferred(self, wrapped: Mapping[str, bytes]) -> MemoryKeyProvider:
+        """The same keys, but for new ones wrapped under the master key.  Raises SecurityError, KeyMaterialError."""
+        return self._replaced(self._keys.replace(**{name: self.unwrap(blob) for name, blob in wrapped.items()}))
 
     def broadcasting(self) -> MemoryKeyProvider:
         """The same keys, with the broadcast key in place of the unicast one.  Raises KeyMaterialError without one."""

@@ -126,15 +126,16 @@ def _deciphered(aarq: Aarq, granted: ServerAssociation, device: Device) -> tuple
         ciphering = setup.ciphering(title)
         opened = opened_initiate(ciphering, aarq.user_information)
         plain = dataclasses.replace(aarq, user_information=opened.plain)
-        dedicated = plain.initiate().dedicated_key
-        if dedicated is not None:
-            if len(dedicated) != setup.provider.suite.key_length:
-                raise SecurityError(f"a dedicated key of {len(dedicated)} octets")
-            ciphering = setup.ciphering(title, Secret(dedicated))
+        made, dedicated = plain.initiate().dedicated_key, None
+        if made is not None:
+            if len(made) != setup.provider.suite.key_length:
+                raise SecurityError(f"a dedicated key of {len(made)} octets")
+            dedicated = Secret(made)
+            ciphering = setup.ciphering(title, dedicated)
     except (SecurityError, LocalProtocolError, DecodeError) as fault:
         raise _refuse(_D.AUTHENTICATION_FAILURE) from fault
     setup.client_title = title
-    return plain, ServerCiphering(setup, ciphering, opened.shape)
+    return plain, ServerCiphering(setup, ciphering, opened.shape, dedicated)
 
 
 def _offered(granted: ServerAssociation) -> Conformance:

@@ -72,8 +72,11 @@ def scheme(mechanism: Mechanism, secret: bytes, setup: SecuritySetup | None, aar
 class ServerCiphering:
     """The envelopes of one association in a ciphered context."""
 
-    def __init__(self, setup: SecuritySetup, ciphering: Ciphering, initiate: Shape) -> None:
+    def __init__(
+        self, setup: SecuritySetup, ciphering: Ciphering, initiate: Shape, dedicated: Secret | None = None
+    ) -> None:
         self.setup, self._ciphering, self._initiate = setup, ciphering, initiate
+        self._provider, self._dedicated = setup.provider, dedicated
         self.general = False
         """Whether general-protection was negotiated."""
 
@@ -98,6 +101,9 @@ class ServerCiphering:
 
         Before the client has proved itself the global key must be used, and what it sends be authenticated and encrypted.
         """
+        if self.setup.provider is not self._provider:  # keys were changed since the last request
+            self._provider = self.setup.provider
+            self._ciphering = self.setup.ciphering(self._ciphering.channel.peer_title, self._dedicated)
         required = AUTHENTICATED_ENCRYPTED if authenticating else self.setup.policy.request
         if not (data[:1] and data[0] in ENVELOPE_TAGS):
             if required:

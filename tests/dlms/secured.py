@@ -8,7 +8,7 @@ from typing import Any
 
 from dlms.ciphering import Security
 from dlms.enums import ApplicationContext, Conformance, Mechanism
-from dlms.ic import AssociationLn
+from dlms.ic import AssociationLn, SecuritySetup, SecuritySetupV1
 from dlms.ic.access_control import AssociationSnV2
 from dlms.security import points
 from dlms.security.certificates import Purpose
@@ -20,7 +20,7 @@ from dlms.security.providers import MemoryKeyProvider
 from dlms.security.suite import SUITE_0, SecuritySuite
 from dlms.security.trust import CertificateStore
 from dlms.server import Access, Device, LogicalDevice, Rights, Served, ServerAssociation
-from dlms.server.security import SecuritySetup
+from dlms.server.security import SecuritySetup as SetupState
 from obis import Obis
 from tests.dlms.server import devices
 
@@ -49,7 +49,7 @@ class World:
     """A device and what a client needs to talk to it."""
 
     device: Device
-    setup: SecuritySetup
+    setup: SetupState
     security: Security
     server_store: MemoryCounterStore
     client_store: MemoryCounterStore
@@ -86,8 +86,11 @@ def world(
         for end in ("client", "server")
     }
     server_store, client_store = MemoryCounterStore(), MemoryCounterStore()
-    setup = SecuritySetup(providers["server"], Counters(server_store), SERVER_TITLE, policy, **options)
+    setup = SetupState(providers["server"], Counters(server_store), SERVER_TITLE, policy, **options)
     seen = objects or devices.seen(access, True)
+    guarded = (SecuritySetup if suite is SUITE_0 else SecuritySetupV1)(SETUP)
+    rights = Rights(dict.fromkeys(guarded.attributes, Access.READ), frozenset(guarded.methods))
+    seen = {**seen, (guarded.class_id, guarded.instance): Served(guarded, rights)}
     if context.short_names:
         association = AssociationSnV2("0.0.40.0.0.255")
         rights = Rights(dict.fromkeys(association.attributes, Access.READ), frozenset(association.methods))

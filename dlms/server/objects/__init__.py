@@ -5,11 +5,13 @@ A behaviour answers for attributes and methods that are more than a value in the
 
 from __future__ import annotations
 
+from dlms.security.policy import LEVELS
 from dlms.server.objects.association_ln import AssociationLnBehaviour
 from dlms.server.objects.association_sn import AssociationSnBehaviour
 from dlms.server.objects.behaviour import Behaviour, Context
 from dlms.server.objects.profile_generic import ProfileGenericBehaviour
 from dlms.server.objects.sap_assignment import SapAssignmentBehaviour
+from dlms.server.objects.security_setup import SecuritySetupBehaviour
 
 PLAIN = Behaviour()
 
@@ -18,6 +20,8 @@ BEHAVIOURS: dict[tuple[int, int], Behaviour] = {
     **{(12, version): AssociationSnBehaviour() for version in range(5)},
     (15, 0): AssociationLnBehaviour(),
     (17, 0): SapAssignmentBehaviour(),
+    (64, 0): SecuritySetupBehaviour(LEVELS),
+    (64, 1): SecuritySetupBehaviour(None),
 }
 
 

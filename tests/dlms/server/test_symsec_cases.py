@@ -1,22 +1,21 @@
-"""The security cases of the abstract tests, by id, in suites 0, 1 and 2: raw requests to our server, and what it answers.
-
-Not here, as the server has no Security setup object whose methods change keys or the policy: Key_Tx_P1 to N2, and the
-activation in SecPol_1 to 3, whose policies are set from the beginning.
-"""
+"""The security cases of the abstract tests, by id, in suites 0, 1 and 2: raw requests to our server, and what it answers."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
 from dlms.acse import Aare, Rlre, Rlrq
 from dlms.apdu import ExceptionResponse, GetRequestNormal, SetRequestNormal, decode_apdu
-from dlms.apdu.action import ActionRequestNormal
+from dlms.apdu.action import ActionRequestNormal, ActionResponseNormal
 from dlms.apdu.attribute import CosemMethodDescriptor
 from dlms.ciphering import Ciphering, Shape
 from dlms.codec import Record, encode
 from dlms.enums import ServiceError
+from dlms.ic import SecuritySetup, SecuritySetupV1
+from dlms.interface import MethodRef
 from dlms.operations.associate import AssociationRequest, aarq
 from dlms.operations.objects import CURRENT_ASSOCIATION
 from dlms.operations.read import descriptor
@@ -26,8 +25,10 @@ from dlms.security.keys import Secret
 from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Policy, Protection
 from dlms.security.providers import MemoryKeyProvider
 from dlms.security.suite import SUITES, SecuritySuite
+from dlms.security.wrap import wrap
 from dlms.server import Access
-from tests.dlms.secured import CLIENT_TITLE, MANAGER, SERVER_TITLE, World, key_set, world
+from dlms.values import Enum
+from tests.dlms.secured import CLIENT_TITLE, MANAGER, SERVER_TITLE, SETUP, World, key_set, world
 from tests.dlms.server.devices import LONG, Dialogue
 
 A, E = Protection.AUTHENTICATED, Protection.ENCRYPTED
@@ -106,6 +107,23 @@ class Manager:
             return False
         result = getattr(reply, "result", None)
         return isinstance(result, bytes) or result == 0
+
+    def call(self, method: MethodRef[Any], parameter: Any) -> int:
+        """The result of an ACTION under the global keys."""
+        asked = CosemMethodDescriptor(method.class_id, bytes(method.instance), method.index)
+        reply = self.say(self.close(encode(ActionRequestNormal(0xC1, asked, parameter))))
+        assert isinstance(reply, ActionResponseNormal), reply
+        return int(reply.response.result)
+
+    def rekey(self, **keys: bytes) -> Manager:
+        """The same client with other keys, in the same association."""
+        other = Manager(self.of, provider=MemoryKeyProvider(key_set(self.suite).replace(**keys), self.suite))
+        other.line = self.line
+        return other
+
+    @property
+    def suite(self) -> SecuritySuite:
+        return self.of.setup.provider.suite
 
     def associated(self) -> bool:
         return self.accepted(self.close(READ))
@@ -221,6 +239,74 @@ def test_symsec_rel_n1(suite: SecuritySuite) -> None:
         released = manager.line.ask(Rlrq(0, information), MANAGER)
         assert not (isinstance(released, Rlre) and released.reason in (0, None))
         assert manager.associated()
+
+
+def setup_of(suite: SecuritySuite) -> SecuritySetup | SecuritySetupV1:
+    return SecuritySetup(SETUP) if suite is SUITES[0] else SecuritySetupV1(SETUP)
+
+
+def transfer(suite: SecuritySuite) -> MethodRef[Any]:
+    of = setup_of(suite)
+    return of.global_key_transfer if isinstance(of, SecuritySetup) else of.key_transfer
+
+
+def wrapped(suite: SecuritySuite, key: bytes, master: bytes | None = None) -> bytes:
+    return wrap(Secret(master or key_set(suite).get("master", suite)), Secret(key), suite)
+
+
+@each_suite
+@pytest.mark.parametrize("names", [("encryption",), ("authentication",), ("encryption", "authentication")])
+def test_key_tx_p(suite: SecuritySuite, names: tuple[str, ...]) -> None:
+    """Key_Tx_P1 to P3: the new keys are in force at once, the old ones refused; and back."""
+    ids = {"encryption": 0, "authentication": 2}
+    new = {name: bytes((0x70 + ids[name],)) * suite.key_length for name in names}
+    changes: list[int] = []
+    of = world(suite=suite, changed=lambda: changes.append(1))
+    manager = Manager(of).open()
+    assert manager.call(transfer(suite), [(Enum(ids[name]), wrapped(suite, new[name])) for name in names]) == 0
+    fresh = manager.rekey(**new)
+    assert not manager.associated()
+    assert fresh.associated()
+    old = {name: key_set(suite).get(name, suite).reveal() for name in names}
+    assert fresh.call(transfer(suite), [(Enum(ids[name]), wrapped(suite, old[name])) for name in names]) == 0
+    assert manager.associated()
+    assert changes == [1, 1]
+
+
+@each_suite
+def test_key_tx_n(suite: SecuritySuite) -> None:
+    """Key_Tx_N1 and N2: a key_id that is none, a wrong master key; and one bad key among good ones changes nothing."""
+    manager = Manager(world(suite=suite)).open()
+    good = Enum(0), wrapped(suite, b"n" * suite.key_length)
+    bad = [
+        (Enum(0x80), good[1]),
+        (Enum(2), wrapped(suite, b"n" * suite.key_length, b"x" * suite.key_length)),
+        (Enum(2), good[1][:-1]),
+        good,
+    ]
+    for one in bad:
+        assert manager.call(transfer(suite), [good, one]) != 0
+        assert manager.associated()
+    assert manager.call(transfer(suite), []) != 0
+
+
+@each_suite
+def test_sec_pol_activated(suite: SecuritySuite) -> None:
+    """SecPol_1 to 3: what is activated holds at once, and is never lowered."""
+    of = world(suite=suite, policy=Policy.NOTHING, allow_unauthenticated=True)
+    manager = Manager(of).open()
+    setup = setup_of(suite)
+    policies = (1, 2, 3) if isinstance(setup, SecuritySetup) else (int(Policy.both(A)), int(Policy.both(AE)))
+    for policy in policies:
+        assert manager.call(setup.security_activate, Enum(policy)) == 0
+        required = of.setup.policy.request
+        for protection in (Protection.NONE, A, E, AE):
+            assert manager.accepted(manager.close(READ, protection)) is protection.covers(required)
+    for lower in (0, policies[0]):
+        assert manager.call(setup.security_activate, Enum(lower)) != 0
+    reply = manager.say(manager.close(encode(GetRequestNormal(0xC1, descriptor(setup.security_policy), None))))
+    assert reply is not None
+    assert getattr(reply, "result", None) == Enum(policies[-1])
 
 
 @each_suite
