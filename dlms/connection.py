@@ -23,7 +23,6 @@ a refusal that names no request, may be spoilt by the requests beside it: that r
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -44,12 +43,18 @@ from dlms.errors import (
     SecurityError,
     ServiceRefused,
 )
+from dlms.events import Closed as Closed
+from dlms.events import Event
+from dlms.events import Fault as Fault
+from dlms.events import Finished as Finished
+from dlms.events import Notification as Notification
 from dlms.exchange import Exchange, goes_alone, repeatable, unfinished
 from dlms.exchange import Ticket as Ticket
 from dlms.framing import Connected, Disconnected, Framing, Received
 from dlms.general_block import BlockStream, BlockTransfer, unacknowledged, unconfirmed
 from dlms.invoke_ids import CONTINUATIONS, InvokeIds
 from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
+from dlms.notifications import Taken, confirmation
 from dlms.operations import Operation, Request
 from dlms.operations.associate import AssociationRequest, associate, assumed, negotiate, release
 from dlms.quirks import Quirk
@@ -60,39 +65,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CONFIRMED_NOTIFICATION = 1 << 30
 NOTIFICATION_TAGS = tuple(of.prefix for of, kind in KINDS.items() if kind is Kind.NOTIFICATION)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Finished:
-    """An operation has ended; its ticket knows how."""
-
-    ticket: Ticket[Any]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Notification:
-    """The server sent something by itself."""
-
-    apdu: Record
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Fault:
-    """Something arrived that could not be used; nothing was waiting for it."""
-
-    error: DlmsError
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Closed:
-    """The line is down; no more will come."""
-
-    reason: str
-
-
-Event = Finished | Notification | Fault | Closed
 
 
 class Connection:
@@ -121,6 +94,8 @@ class Connection:
         self.association = Association(Role.CLIENT)
         self.dropped = 0
         """Replies that nothing waited for: late, foreign, or to an abandoned request; and notifications that were refused."""
+        self.repeated = 0
+        """Confirmed notifications that came again, because the meter had not heard that they were taken."""
         self.closed: str | None = None
         """Why the line is down, None while it is not."""
         self._trace = trace
@@ -133,6 +108,7 @@ class Connection:
         self._parallel, self._ids = parallel, InvokeIds()
         self._blocks = BlockTransfer(framing.window, retries=retries)
         self._pushed = BlockStream()
+        self._taken = Taken()
         self._ciphering = _ciphering(request)
 
     # what the user asks
@@ -435,7 +411,7 @@ class Connection:
             apdu = self._decode(data)
             kind = KINDS.get(type(apdu))
             if kind is Kind.NOTIFICATION:
-                return self._notified(apdu, now)
+                return self._notified(apdu, data, now)
             reliable = self.framing.reliable
             exchange = next((one for one in self._under_way if one.answered_by(data, apdu, reliable=reliable)), None)
             if exchange is None:
@@ -524,14 +500,16 @@ class Connection:
             raise DecodeError(f"an APDU of {len(data)} octets, {MAX_APDU} at most", data, MAX_APDU)
         return decode_apdu(data)
 
-    def _notified(self, apdu: Record, now: float) -> None:
+    def _notified(self, apdu: Record, data: bytes, now: float) -> None:
         self.association.receive(apdu)
         self._trace.apdu_received(apdu)
-        self._events.append(Notification(apdu))
-        if isinstance(apdu, services.DataNotification) and apdu.long_invoke_id_and_priority & CONFIRMED_NOTIFICATION:
-            confirm = services.DataNotificationConfirm(apdu.long_invoke_id_and_priority, b"")
-            if self._up:
-                self.framing.send(self._closed(encode(confirm)), now, reply=False)
+        confirm = confirmation(apdu)
+        if confirm is None or self._taken.is_new(confirm, data):
+            self._events.append(Notification(apdu))
+        else:
+            self.repeated += 1
+        if confirm is not None and self._up:
+            self.framing.send(self._closed(encode(confirm)), now, reply=False)
 
     def _fault(self, error: DlmsError, exchange: Exchange | None, now: float) -> None:
         """Fail the operation that waits, or report what nothing waited for."""

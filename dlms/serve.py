@@ -6,7 +6,7 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 
 from dlms.media import Medium
-from dlms.server.session import Session
+from dlms.server.session import Close, Session
 
 
 def serve(session: Session, medium: Medium, lock: AbstractContextManager[object] | None = None) -> None:
@@ -16,7 +16,7 @@ def serve(session: Session, medium: Medium, lock: AbstractContextManager[object]
     or the medium fails.
     """
     lock = nullcontext() if lock is None else lock
-    while session.next_event() is None:
+    while not _closes(session):
         due = session.next_timeout()
         data = medium.receive(None if due is None else max(0.0, due - time.monotonic()))
         with lock:
@@ -26,3 +26,11 @@ def serve(session: Session, medium: Medium, lock: AbstractContextManager[object]
             pieces = session.data_to_send()
         for piece in pieces:
             medium.send(piece)
+
+
+def _closes(session: Session) -> bool:
+    """Whether the session wants to close the medium; what else it tells is for those who push."""
+    while (event := session.next_event()) is not None:
+        if isinstance(event, Close):
+            return True
+    return False

@@ -11,6 +11,9 @@ from dlms.axdr import decode_length, encode_length
 from dlms.codec import DATA, TIME, U32, DataValue, Octets, Optional, Record, record
 from dlms.errors import DecodeError
 
+LONG_INVOKE_ID, CONFIRMED = (1 << 24) - 1, 1 << 30
+"""Bits of a long invoke-id: the number, and whether a confirmation is wanted."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UntaggedPush:
@@ -79,6 +82,16 @@ class DataNotification(Record, prefix="0F"):
     date_time: TIME
     body: Annotated[Any, NotificationBody()]
 
+    @property
+    def invoke_id(self) -> int:
+        """The number of the message, 24 bits."""
+        return self.long_invoke_id_and_priority & LONG_INVOKE_ID
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the sender waits for a confirmation."""
+        return bool(self.long_invoke_id_and_priority & CONFIRMED)
+
 
 @record
 class DataNotificationConfirm(Record, prefix="10"):
@@ -86,6 +99,11 @@ class DataNotificationConfirm(Record, prefix="10"):
 
     long_invoke_id_and_priority: U32
     date_time: TIME
+
+    @property
+    def invoke_id(self) -> int:
+        """The number of the message, 24 bits."""
+        return self.long_invoke_id_and_priority & LONG_INVOKE_ID
 
 
 @record

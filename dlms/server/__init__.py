@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dlms.server.device import Device, LogicalDevice, ServerAssociation
 from dlms.server.rights import Access, Rights, Served
-from dlms.server.session import Close, Session
+from dlms.server.session import Close, Confirmed, Session
 from dlms.server.store import MemoryRows, MemoryStore, Rows, Store
 
 __all__ = [
     "Access",
     "Close",
+    "Confirmed",
     "Device",
     "LogicalDevice",
     "MemoryRows",

@@ -44,6 +44,14 @@ class Close:
     reason: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A client has taken the confirmed notification with this invoke-id."""
+
+    peer: Peer
+    invoke_id: int
+
+
 class Associated:
     """One client's association: the state machine and, once open, the services that answer it.
 
@@ -59,6 +67,8 @@ class Associated:
         self.blocks = BlockTransfer(window, wait_s=wait_s)
         self.repeats = Repeats()
         self._stream = BlockStream()
+        self.confirmed: list[int] = []
+        """The invoke-ids of notifications that the client has confirmed, until they are told."""
 
     def accept(self, decision: Answer, device: Device, frame_capacity: int | None) -> None:
         """Make ready what an AARQ was answered with."""
@@ -122,7 +132,7 @@ class Associated:
         """
         if self.machine.state not in (State.OPEN, State.AUTHENTICATING) or self.services is None:
             if data[:1] == DataNotificationConfirm.prefix:
-                self.machine.receive(decode_apdu(data))
+                self._confirmed(decode_apdu(data))
                 return []
             raise RemoteProtocolError("there is no association")
         negotiated = self.machine.negotiated
@@ -176,9 +186,10 @@ class Associated:
 
     def _answer(self, data: bytes, services: Services | ShortNameServices, protection: Protection) -> bytes | None:
         request = decode_apdu(data)
-        self.machine.receive(request)
-        if KINDS[type(request)] is Kind.CONFIRM:
+        if KINDS.get(type(request)) is Kind.CONFIRM:
+            self._confirmed(request)
             return None
+        self.machine.receive(request)
         services.reach.serve(protection)
         if self.machine.state is State.AUTHENTICATING:
             reply: Record | None = self._proved(request)
@@ -194,6 +205,11 @@ class Associated:
             else:  # one try an AARQ: whoever failed has to begin anew
                 self.close()
         return services.encode(reply)
+
+    def _confirmed(self, confirm: Record) -> None:
+        self.machine.receive(confirm)
+        assert isinstance(confirm, DataNotificationConfirm)
+        self.confirmed.append(confirm.invoke_id)
 
     def _proved(self, request: Record) -> Record:
         """Passes 3 and 4: the client's proof is judged, then ours given.  Nothing else is served before that."""
@@ -233,7 +249,7 @@ class Session:
         self._peers: dict[Peer, Associated] = {}
         self._in_blocks: dict[Peer, BlockTransfer] = {}
         """General block transfers whose timer runs."""
-        self._events: deque[Close] = deque()
+        self._events: deque[Close | Confirmed] = deque()
         self._closing = False
 
     def push(self, peer: Peer, apdu: Record, now: float) -> None:
@@ -265,7 +281,7 @@ class Session:
             self._time(peer, blocks)
         self._drain(now)
 
-    def next_event(self) -> Close | None:
+    def next_event(self) -> Close | Confirmed | None:
         """The oldest event."""
         return self._events.popleft() if self._events else None
 
@@ -321,6 +337,8 @@ class Session:
             return associated.refused(data, fault_of(fault))
         finally:
             self._time(peer, associated.blocks)
+            self._events.extend(Confirmed(peer, number) for number in associated.confirmed)
+            associated.confirmed.clear()
 
     def _time(self, peer: Peer, blocks: BlockTransfer) -> None:
         """Keep the transfers whose timer runs, and no others."""

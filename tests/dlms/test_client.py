@@ -331,7 +331,7 @@ def test_notifications_are_kept_and_counted(meter: Callable[..., Client], monkey
     client = meter(None)
     for number in range(5):
         client.connection.receive_data(b"", 0.0)
-        client.connection._notified(DataNotification(number, b"", None), 0.0)
+        client.connection._notified(DataNotification(number, b"", None), b"", 0.0)
     client._drain()
     assert [getattr(one, "long_invoke_id_and_priority", None) for one in client.notifications] == [2, 3, 4]
     assert client.lost_notifications == 2

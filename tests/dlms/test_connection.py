@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -391,6 +392,22 @@ def test_a_confirmed_notification_is_acknowledged() -> None:
     confirm = decode_apdu(bench.framing.sent[-1])
     assert confirm == DataNotificationConfirm(CONFIRMED_PUSH.long_invoke_id_and_priority, b"")
     assert bench.framing.expects_reply[-1] is False
+
+
+def test_a_confirmed_notification_that_comes_again_is_acknowledged_again_and_told_once() -> None:
+    """The meter has not heard the confirmation.  Another message with the same number is another one."""
+    bench = Bench().open()
+    for _ in range(3):
+        bench.receive(CONFIRMED_PUSH)
+    assert bench.events() == [Notification(CONFIRMED_PUSH)]
+    assert bench.connection.repeated == 2
+    assert bench.framing.sent == [encode(DataNotificationConfirm(CONFIRMED_PUSH.long_invoke_id_and_priority, b""))] * 3
+    other = dataclasses.replace(CONFIRMED_PUSH, body=Unsigned(1))
+    bench.receive(other)
+    bench.receive(PUSH)
+    bench.receive(PUSH)
+    assert bench.events() == [Notification(other), Notification(PUSH), Notification(PUSH)]
+    assert (CONFIRMED_PUSH.invoke_id, CONFIRMED_PUSH.confirmed, PUSH.confirmed) == (5, True, False)
 
 
 def test_a_notification_before_the_link_is_up_is_not_acknowledged() -> None:

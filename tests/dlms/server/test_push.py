@@ -27,7 +27,7 @@ from dlms.framing.hdlc import HdlcClient, HdlcServer
 from dlms.framing.wrapper import HEADER, WrapperClient, WrapperServer, wrap
 from dlms.operations.associate import AssociationRequest
 from dlms.operations.read import descriptor, get
-from dlms.server import Device, Session
+from dlms.server import Confirmed, Device, Session
 from dlms.values import DoubleLongUnsigned
 from hdlc.limits import MAX_QUEUED
 from tests.dlms import short_name_meter
@@ -176,6 +176,8 @@ def test_a_confirmed_push_is_confirmed_and_that_is_not_answered(associated: bool
     assert answers == [wrap(PUBLIC, SERVER, encode(expected))]
     session.receive_data(answers[0], 0.0)
     assert session.data_to_send() == []
+    assert session.next_event() == Confirmed(PEER, 7)
+    assert session.next_event() is None
 
 
 def test_a_confirmation_that_is_none_is_refused() -> None:
