@@ -19,6 +19,7 @@ from dlms.connection import Closed, Connection, Fault, Notification, Ticket
 from dlms.endpoint import client_framing, dial, parse
 from dlms.enums import ApplicationContext, Conformance, Mechanism
 from dlms.errors import AccessError, DlmsError, LinkError, LocalProtocolError, RemoteProtocolError
+from dlms.framing import Framing
 from dlms.framing.gateway import Gateway, GatewayClient
 from dlms.ic import AssociationLn, AssociationSn, Data, ExtendedRegister, ProfileGeneric, Register
 from dlms.interface import AttributeRef, Interface, MethodRef
@@ -362,10 +363,7 @@ def connect(
     counter that it expects, and ours goes forward to that by no more than so many.
     Raises LinkError, AssociationRefused, RemoteProtocolError or LocalProtocolError.
     """
-    try:
-        secret = password.encode("latin-1") if isinstance(password, str) else password or b""
-    except UnicodeEncodeError:
-        raise LocalProtocolError("the password has characters outside Latin-1: give its octets") from None
+    secret = _secret(password)
     if auth is not None:
         mechanism = auth
     else:
@@ -384,9 +382,7 @@ def connect(
         security,
         system_title,
     )
-    over_hdlc = parse(url).framing == "hdlc"
-    if physical is not None and not over_hdlc:
-        raise LocalProtocolError(f"{url}: only HDLC has physical addresses")
+    framing = _framing(url, client, server, physical, retries, gateway)
     if max_counter_jump and security is not None:
         with connect(
             url, server=server, physical=physical, timeout_s=timeout_s, deadline_s=deadline_s, gateway=gateway
@@ -394,10 +390,6 @@ def connect(
             expected = int(public.get(INVOCATION_COUNTER.value)) + 1
         counter = security.counters.sending(security.provider.fingerprint(), security.system_title)
         counter.resynchronise(expected, max_jump=max_counter_jump)
-    options = {"physical": physical, "retries": retries} if over_hdlc else {}
-    framing = client_framing(url, client, server, **options)
-    if gateway is not None:
-        framing = GatewayClient(framing, gateway)
     connection = Connection(
         framing,
         request,
@@ -408,3 +400,23 @@ def connect(
         trace=trace.hiding(secret),
     )
     return Client(connection, dial(url), deadline_s=deadline_s).open()
+
+
+def _secret(password: str | bytes | None) -> bytes:
+    """The octets of a password.  Raises LocalProtocolError."""
+    try:
+        return password.encode("latin-1") if isinstance(password, str) else password or b""
+    except UnicodeEncodeError:
+        raise LocalProtocolError("the password has characters outside Latin-1: give its octets") from None
+
+
+def _framing(
+    url: str, client: int, server: int, physical: int | None, retries: int, gateway: Gateway | None
+) -> Framing:
+    """What carries the APDUs.  Raises LocalProtocolError."""
+    over_hdlc = parse(url).framing == "hdlc"
+    if physical is not None and not over_hdlc:
+        raise LocalProtocolError(f"{url}: only HDLC has physical addresses")
+    options = {"physical": physical, "retries": retries} if over_hdlc else {}
+    framing = client_framing(url, client, server, **options)
+    return framing if gateway is None else GatewayClient(framing, gateway)
