@@ -52,7 +52,10 @@ class Frames(BlockingTcpIO):  # type: ignore[misc]  # it has no annotations
 
 
 class CosemPeer:
-    """An association held by dlms-cosem: HDLC for an `hdlc` URL, else the wrapper; LLS with a password, else none."""
+    """An association held by dlms-cosem: HDLC for an `hdlc` URL, else the wrapper; LLS with a password, else none.
+
+    `security` are its own options: keys, title, counters, and an authentication in place of these two.
+    """
 
     name = NAME
 
@@ -67,6 +70,7 @@ class CosemPeer:
         max_pdu: int = 0xFFFF,
         releases: bool = True,
         clock: str = "0.0.1.0.0.255",
+        **security: Any,
     ) -> None:
         parts = urlsplit(url)
         stream = Frames(parts.hostname, parts.port, timeout=PATIENCE_S)
@@ -78,7 +82,8 @@ class CosemPeer:
         self._io, self._releases, self.failed, self._clock = stream, releases, False, Obis(clock)
         try:
             with self._work():
-                self._client = DlmsClient(transport=transport, authentication=secret, max_pdu_size=max_pdu)
+                options = {"authentication": secret, "max_pdu_size": max_pdu, **security}
+                self._client = DlmsClient(transport=transport, **options)
                 self._client.connect()
                 self._client.associate()
         except BaseException:

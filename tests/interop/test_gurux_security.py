@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ pytest.importorskip("gurux_dlms", reason="gurux-dlms is not installed (extra `in
 
 from gurux_dlms.ecdsa.GXPrivateKey import GXPrivateKey
 from gurux_dlms.ecdsa.GXPublicKey import GXPublicKey
-from gurux_dlms.enums import Authentication, Security
+from gurux_dlms.enums import Authentication, DataType, Security
 from gurux_dlms.enums import Conformance as Bits
 
 from dlms.data import decode
@@ -35,6 +35,7 @@ from tests.interop.deviations import Deviations, PeerError, Refused
 from tests.interop.gurux import NAME as PEER
 from tests.interop.gurux import GuruxPeer
 from tests.interop.peer import Place
+from tests.interop.test_gurux_sn import ShortNamePeer
 
 pytestmark = pytest.mark.interop
 
@@ -62,20 +63,17 @@ RLRE = 0x63
 SCHEMES = ("tcp", "hdlc")
 
 
-@contextlib.contextmanager
-def associated(
+def prepared(
     of: World,
-    mechanism: Mechanism = Mechanism.HLS_GMAC,
+    mechanism: Mechanism,
+    level: Security,
     *,
-    scheme: str = "tcp",
-    level: Security = Security.AUTHENTICATION_ENCRYPTION,
     general: bool = False,
     dedicated: bool = False,
     secret: bytes = SECRET,
     salt: int = 0,
-    **options: Any,
-) -> Iterator[GuruxPeer]:
-    """An association held by the peer, with the keys of the world, or others where there is `salt`."""
+) -> Callable[[Any], None]:
+    """What makes its client one of this world, or one with other keys where there is `salt`."""
     suite = of.setup.provider.suite
 
     def prepare(client: Any) -> None:
@@ -100,6 +98,24 @@ def associated(
         if general:
             client.proposedConformance |= Bits.GENERAL_PROTECTION
 
+    return prepare
+
+
+@contextlib.contextmanager
+def associated(
+    of: World,
+    mechanism: Mechanism = Mechanism.HLS_GMAC,
+    *,
+    scheme: str = "tcp",
+    level: Security = Security.AUTHENTICATION_ENCRYPTION,
+    general: bool = False,
+    dedicated: bool = False,
+    secret: bytes = SECRET,
+    salt: int = 0,
+    **options: Any,
+) -> Iterator[GuruxPeer]:
+    """An association held by the peer."""
+    prepare = prepared(of, mechanism, level, general=general, dedicated=dedicated, secret=secret, salt=salt)
     with served(f"{scheme}://127.0.0.1:0", of.device) as url:
         peer = GuruxPeer(url, MANAGER, SERVER, secure=True, prepare=prepare, **options)
         try:
@@ -315,3 +331,45 @@ def test_who_does_not_know_the_secret_is_refused(mechanism: Mechanism) -> None:
 def test_who_does_not_know_the_keys_is_refused(mechanism: Mechanism) -> None:
     with pytest.raises(PeerError, match="Authentication failure"), associated(world(mechanism), mechanism, salt=16):
         pass
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("mechanism", [Mechanism.NONE, Mechanism.LLS], ids=lambda one: one.name)
+def test_mechanisms_with_short_names(mechanism: Mechanism, scheme: str) -> None:
+    of = world(mechanism, context=ApplicationContext.SN)
+    prepare = prepared(of, mechanism, Security.NONE)
+    with (
+        served(f"{scheme}://127.0.0.1:0", of.device) as url,
+        contextlib.closing(ShortNamePeer(url, MANAGER, prepare=prepare)) as peer,
+    ):
+        assert peer.read(ENERGY, 2) == 1234
+        assert list(peer.read(ENERGY, 3)) == held(of, ENERGY.scaler_unit)
+        assert bytes(peer.read(LONG, 2)) == held(of, LONG.value)
+        peer.write(LONG, DataType.OCTET_STRING, WRITTEN[:100])
+        assert held(of, LONG.value) == WRITTEN[:100]
+
+
+@pytest.mark.parametrize("mechanism", SYMMETRIC[2:], ids=lambda one: one.name)
+def test_its_proof_with_short_names_cannot_be_answered(mechanism: Mechanism) -> None:
+    found = Deviations(PEER, "proof with short names")
+    _short_names(world(mechanism, context=ApplicationContext.SN), mechanism, Security.NONE, found)
+    assert "GXDLMSConfirmedServiceError" in found.found["request"]
+    found.check()
+
+
+def test_it_ciphers_nothing_with_short_names() -> None:
+    """It asserts that what it has just ciphered is empty."""
+    found = Deviations(PEER, "ciphered short names")
+    of = world(context=ApplicationContext.SN_CIPHERED)
+    _short_names(of, Mechanism.HLS_GMAC, Security.AUTHENTICATION_ENCRYPTION, found)
+    assert "AssertionError" in found.found["request"]
+    found.check()
+
+
+def _short_names(of: World, mechanism: Mechanism, level: Security, found: Deviations) -> None:
+    prepare = prepared(of, mechanism, level)
+    with served("tcp://127.0.0.1:0", of.device) as url:
+        try:
+            ShortNamePeer(url, MANAGER, prepare=prepare).close()
+        except Exception as fault:  # whatever it raises; the caller says what it must be
+            found.equal("request", PeerError(f"{type(fault).__name__}: {fault}"), None)

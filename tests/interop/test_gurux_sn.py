@@ -7,7 +7,7 @@ Its own conformance proposal for short names has no block transfer, and its read
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ gurux_dlms = pytest.importorskip("gurux_dlms", reason="gurux-dlms is not install
 from gurux_dlms import GXByteBuffer, GXReplyData  # noqa: E402
 from gurux_dlms.enums import Authentication, DataType, InterfaceType  # noqa: E402
 from gurux_dlms.GXDLMSClient import GXDLMSClient  # noqa: E402
+from gurux_dlms.secure import GXDLMSSecureClient  # noqa: E402
 
 from dlms.endpoint import listen, server_framing  # noqa: E402
 from dlms.enums import AccessResult  # noqa: E402
@@ -51,16 +52,34 @@ class Refused(Exception):
 
 
 class ShortNamePeer:
-    """An association with short names held by gurux-dlms; its objects are those that it made of the object list."""
+    """An association with short names held by gurux-dlms; its objects are those that it made of the object list.
 
-    def __init__(self, url: str, client: int, password: str | None = None) -> None:
+    `prepare` may change its client, a secure one then, before it says anything.
+    """
+
+    def __init__(
+        self, url: str, client: int, password: str | None = None, prepare: Callable[[Any], None] | None = None
+    ) -> None:
         interface = InterfaceType.HDLC if url.startswith("hdlc") else InterfaceType.WRAPPER
         authentication = Authentication.NONE if password is None else Authentication.LOW
-        self.client = GXDLMSClient(False, client, SERVER, authentication, password, interface)
+        kind = GXDLMSClient if prepare is None else GXDLMSSecureClient
+        self.client = kind(False, client, SERVER, authentication, password, interface)
+        if prepare is not None:
+            prepare(self.client)
         self._line = Line(url)
+        try:
+            self._open()
+        except BaseException:
+            self._line.close()
+            raise
+
+    def _open(self) -> None:
         if snrm := self.client.snrmRequest():
             self.client.parseUAResponse(self.exchange([snrm]).data)
         self.client.parseAareResponse(self.exchange(self.client.aarqRequest()).data)
+        if self.client.getIsAuthenticationRequired():
+            proof = self.exchange(self.client.getApplicationAssociationRequest())
+            self.client.parseApplicationAssociationResponse(proof.data)
         listed = self.exchange([self.client.getObjectsRequest()])
         self.listed = {(int(one.objectType), Obis(one.logicalName)): one for one in self.parsed(listed)}
 
