@@ -43,7 +43,7 @@ NOT_RUN = (("meters", "emulate"), ("meters", "demo"))
 OTHERS = ("pip",)
 TROUBLE = re.compile(r"^(?:dlms|meters|obis): (?!warning)|^hdlc: HDLC", re.M)
 """What a command prints that does not succeed."""
-FILES = {"json": "keys.json", "hex": "capture.hex"}
+FILES = {"json": "keys.json", "hex": "capture.hex", "xml": "response.xml"}
 """Blocks of these languages are files that the commands of the page use."""
 
 

@@ -33,7 +33,10 @@ def decode(
     kind: Annotated[str | None, typer.Option("--as", metavar="KIND", help=f"Read as {KINDS_HELP}.")] = None,
     unverified: Annotated[bool, typer.Option("--unverified", help="Decipher also what no tag proves.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a message.")] = False,
-    as_xml: Annotated[bool, typer.Option("--xml", help="The innermost APDUs as XML, one document each.")] = False,
+    as_xml: Annotated[bool, typer.Option("--xml", help="The APDUs as XML, one document each.")] = False,
+    inner: Annotated[
+        bool, typer.Option("--innermost", help="With --xml: what was deciphered or joined, not what is around it.")
+    ] = False,
 ) -> None:
     """Tell what captured octets are: frames, ciphered and plain APDUs, values.
 
@@ -47,12 +50,14 @@ def decode(
         raise typer.BadParameter(f"{kind!r} is none of {', '.join(KINDS)}", param_hint="--as")
     if as_xml and (as_json or messages == ["-"]):
         raise typer.BadParameter("neither with --json nor with -, which gives JSON", param_hint="--xml")
+    if inner and not as_xml:
+        raise typer.BadParameter("only with --xml", param_hint="--innermost")
     reading = partial(understand, keys=_keys(keys), kind=kind, verify=not unverified)
     if messages == ["-"]:
         outcomes = [_stream(sys.stdin.buffer, reading)]
     else:
         given = _messages(messages)
-        outcomes = [_show_xml(reading(one), one) if as_xml else _show(reading(one), as_json) for one in given]
+        outcomes = [_show_xml(reading(one), one, inner) if as_xml else _show(reading(one), as_json) for one in given]
     if not all(outcomes):
         raise typer.Exit(1)
 
@@ -114,14 +119,17 @@ def _show(decoded: Decoded, as_json: bool) -> bool:
     return decoded.ok
 
 
-def _show_xml(decoded: Decoded, message: bytes) -> bool:
-    from dlms.decode.records import innermost
+def _show_xml(decoded: Decoded, message: bytes, inner: bool) -> bool:
+    from dlms.decode.records import Captured, innermost, outermost
     from dlms.decode.text import lacking
     from dlms.decode.xml import to_xml
 
-    found = innermost(decoded, message)
-    for apdu in found:
-        print(to_xml(apdu), end="")
+    if inner:
+        found = [Captured(apdu, []) for apdu in innermost(decoded, message)]
+    else:
+        found = outermost(decoded, message)
+    for apdu, inside in found:
+        print(to_xml(apdu, inside), end="")
     for line in lacking(decoded):
         typer.echo(f"dlms: warning: {line}", err=True)
     if not (decoded.ok and found):

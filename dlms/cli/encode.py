@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dlms.axdr import EncodeError
 from dlms.limits import MAX_TRANSFER
 
-if TYPE_CHECKING:
-    pass
-
 MAX_OCTETS = MAX_TRANSFER
 """The longest document that is read."""
 
+_DECLARED = re.compile(r"(?=<\?xml\s)")
+"""Where a document of XML begins."""
+_SPACE = re.compile(r"\s*")
+
 
 def encode(
-    source: Annotated[str, typer.Argument(metavar="FILE|-", help="One APDU as XML or JSON; - for stdin.")],
+    source: Annotated[str, typer.Argument(metavar="FILE|-", help="APDUs as XML or JSON; - for stdin.")],
 ) -> None:
-    """Turn an APDU written as XML or JSON, as `dlms decode --xml` and `--json` write it, into hex."""
-    print(_octets(_text(source)).hex())
+    """Turn APDUs written as XML or JSON, as `dlms decode --xml` and `--json` write them, into hex, one a line.
+
+    Documents may follow each other. Of what `dlms decode --json` writes, the APDUs in the frames are taken, as they were
+    sent: ciphered or in blocks.
+    """
+    for octets in list(_apdus(_text(source))):
+        print(octets.hex())
 
 
 def _text(source: str) -> str:
@@ -39,25 +47,59 @@ def _text(source: str) -> str:
         raise EncodeError(f"the document is not UTF-8 at octet {fault.start}") from fault
 
 
-def _octets(text: str) -> bytes:
-    """By the first character: a document of XML begins with <."""
+def _apdus(text: str) -> Iterator[bytes]:
+    """The octets of all APDUs; documents of XML begin with <."""
     if text.lstrip().startswith("<"):
         from dlms.decode.xml import from_xml
 
-        return from_xml(text)
+        documents = [one for one in _DECLARED.split(text) if one and not one.isspace()]
+        for number, document in enumerate(documents, 1):
+            yield _of_document(from_xml, document, number, len(documents))
+        return
     from dlms.decode.json import apdu_from_json
 
-    return apdu_from_json(_innermost(text))
+    values = [apdu for document in _json_documents(text) for apdu in _captured(document)]
+    if not values:
+        raise EncodeError("no APDU in the document")
+    for number, value in enumerate(values, 1):
+        yield _of_document(apdu_from_json, value, number, len(values))
 
 
-def _innermost(text: str) -> object:
-    """The APDU in a JSON document; that of `dlms decode --json` has it as "value" beside the layers around."""
+def _of_document(encode_one: Callable[[Any], bytes], document: Any, number: int, count: int) -> bytes:
+    """The octets of one of several documents, whose number is told beside a fault."""
+    try:
+        return encode_one(document)
+    except EncodeError as fault:
+        if count == 1:
+            raise
+        raise EncodeError(f"APDU {number} of {count}: {fault}") from fault
+
+
+def _json_documents(text: str) -> Iterator[object]:
+    """JSON documents, one behind the other."""
     import json
 
+    decoder, at = json.JSONDecoder(), _behind_space(text, 0)
     try:
-        document = json.loads(text)
+        while at < len(text) or not at:
+            document, at = decoder.raw_decode(text, at)
+            at = _behind_space(text, at)
+            yield document
     except (ValueError, RecursionError) as fault:
         raise EncodeError(f"neither XML nor JSON: {fault!s:.200}") from fault
-    if isinstance(document, dict) and "layers" in document:
-        return document.get("value")
-    return document
+
+
+def _behind_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _captured(document: object) -> list[object]:
+    """The APDUs in one document: of those that `dlms decode --json` tells of, the ones that are in no other."""
+    if not isinstance(document, dict) or not isinstance(document.get("layers"), list):
+        return [document]
+    layers = [layer for layer in document["layers"] if isinstance(layer, dict) and layer.get("kind") == "apdu"]
+    for layer in layers:
+        if "error" in layer and isinstance(fields := layer.get("fields"), dict) and fields.keys() == {"apdu"}:
+            raise EncodeError(f"this APDU was not decoded: {layer['error']!s:.200}")
+    return [layer.get("fields") for layer in layers if layer.get("inside") is not True]

@@ -65,6 +65,7 @@ class Application:
         strict = self.strict and depth == 0
         record = decode_record(piece.data, strict=strict)
         layer = Layer.of("apdu", piece, fields_of(record, piece.data))
+        layer.inside = depth > 0
         layer.notes += notes_on(record, piece.data)
         self.reading.layers.append(layer)
         self._inside(record, piece, layer, depth)

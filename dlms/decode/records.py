@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 from dlms.acse import ACSE, decode_acse
 from dlms.apdu import APDUS, BY_PREFIX, decode_apdu
 from dlms.apdu.protected import GeneralSigning, ServiceCiphered
 from dlms.codec import Record, encode
 from dlms.decode.hdlc_fields import LLC
-from dlms.decode.tree import INPUT, PLAINTEXT, REASSEMBLED, Decoded
+from dlms.decode.tree import INPUT, PLAINTEXT, REASSEMBLED, Decoded, Layer
 from dlms.errors import DecodeError, LocalProtocolError
 
 REGISTERED: frozenset[type[Record]] = frozenset((*APDUS, ServiceCiphered, *ACSE.values()))
@@ -64,20 +67,51 @@ def carried_record(octets: bytes) -> Record | None:
         return None
 
 
+class Captured(NamedTuple):
+    """One APDU of a capture, and what was understood inside it that its own octets do not show: deciphered, or joined."""
+
+    apdu: bytes
+    inside: list[bytes]
+
+
+def outermost(decoded: Decoded, message: bytes) -> list[Captured]:
+    """The APDUs that frames carry, or that `message`, which was decoded, is."""
+    found: list[Captured] = []
+    for layer, apdu in _apdus(decoded, message):
+        fields = layer.fields
+        if apdu is not None and not layer.inside:
+            found.append(Captured(apdu, []))
+        if apdu is None and "blocks" in fields and found:
+            found[-1].inside.append(bytes.fromhex(fields["octets"]))
+        for opened in (fields, fields.get("user_information")):
+            if apdu is not None and isinstance(opened, dict) and "plaintext" in opened:
+                found[-1].inside.append(bytes.fromhex(opened["plaintext"]))
+    return found
+
+
 def innermost(decoded: Decoded, message: bytes) -> list[bytes]:
     """The octets of the APDUs that `decoded.value` tells of; `message` is what was decoded."""
-    sources, found = {INPUT: message}, []
+    values = decoded.reading.values
+    return [
+        apdu
+        for layer, apdu in _apdus(decoded, message)
+        if apdu is not None and layer.error is None and any(layer.fields is value for value in values)
+    ]
+
+
+def _apdus(decoded: Decoded, message: bytes) -> Iterator[tuple[Layer, bytes | None]]:
+    """Every layer, with its octets where it is an APDU that was decoded."""
+    sources = {INPUT: message}
     for layer in decoded.layers:
         fields = layer.fields
         if layer.kind in ("reassembled", "mbus-message"):
             sources[REASSEMBLED] = bytes.fromhex(fields["octets" if layer.kind == "reassembled" else "apdu"])
-        if layer.kind != "apdu" or layer.error is not None:
+        if layer.kind != "apdu" or (layer.error is not None and fields.keys() == {"apdu"}):
+            yield layer, None
             continue
         apdu = sources[layer.within][layer.offset : layer.offset + layer.length]
-        if any(fields is value for value in decoded.reading.values):
-            found.append(apdu)
+        yield layer, apdu
         if "plaintext" in fields:
             sources[PLAINTEXT] = bytes.fromhex(fields["plaintext"])
-        elif isinstance(signed := decode_record(apdu, strict=False), GeneralSigning):
-            sources[PLAINTEXT] = signed.content
-    return found
+        elif fields["apdu"] == GeneralSigning.wire_name():
+            sources[PLAINTEXT] = bytes.fromhex(fields["content"])

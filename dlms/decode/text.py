@@ -8,6 +8,7 @@ from typing import Any
 
 from dlms.cosem_time import DateTime
 from dlms.data import from_json
+from dlms.decode.faithful import WHOLE
 from dlms.decode.tree import INPUT, Decoded, Layer
 
 INDENT = "  "
@@ -19,6 +20,7 @@ SECRET = frozenset({"authentication_value", "dedicated_key"})
 
 CARRIED = frozenset(
     {"information", "info", "payload", "data", "plaintext", "llc", "seg", "dst", "src", "ctrl", "date_time_fields"}
+    | {"carried_apdu"}
 )
 """Hex that the layers inside tell better, or that another field of the same layer tells."""
 
@@ -122,7 +124,7 @@ def _meaning(octets: bytes) -> str:
 def _plain(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if name == "octets" and _SECRETIVE.match(str(value)):
+    if name in ("octets", WHOLE) and _SECRETIVE.match(str(value)):
         return f"<{len(value) // 2} octets, not shown: there may be a password or a key in them>"
     if name in ("date_time", "time") and isinstance(value, str) and len(value) == 24:
         return f"{value}{_meaning(bytes.fromhex(value))}"

@@ -31,7 +31,8 @@ class Piece:
 class Layer:
     """One thing that was understood: `length` octets at `offset` of what `within` names.
 
-    `fields` are JSON types.  `notes` tell what is unusual but understood; `error` what is wrong with this layer.
+    `fields` are JSON types.  `notes` tell what is unusual but understood; `error` what is wrong with this layer.  `inside`
+    says that it is an APDU inside another one.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Layer:
     within: str = INPUT
     notes: list[str] = dataclasses.field(default_factory=list)
     error: str | None = None
+    inside: bool = False
 
     @classmethod
     def of(cls, kind: str, piece: Piece, fields: dict[str, Any], error: str | None = None) -> Layer:
@@ -48,10 +50,12 @@ class Layer:
         return cls(kind, piece.offset, len(piece.data), fields, piece.within, error=error)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON types; `within`, `notes` and `error` only where they say something."""
+        """JSON types; `within`, `inside`, `notes` and `error` only where they say something."""
         shown: dict[str, Any] = {"kind": self.kind, "offset": self.offset, "length": self.length}
         if self.within != INPUT:
             shown["within"] = self.within
+        if self.inside:
+            shown["inside"] = True
         shown["fields"] = self.fields
         if self.notes:
             shown["notes"] = self.notes

@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import struct
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from dlms import codec as c
@@ -46,6 +46,7 @@ from dlms.decode.xml_text import (
     octets,
     only_child,
     parse,
+    put_comment,
     render,
 )
 from dlms.enums import ServiceError
@@ -54,16 +55,23 @@ from dlms.errors import DecodeError, LocalProtocolError
 XDLMS_ROOT, ACSE_ROOT = "xDLMS-APDU", "aCSE-APDU"
 
 
-def to_xml(apdu: Record | bytes) -> str:
+def to_xml(apdu: Record | bytes, inside: Iterable[bytes] = ()) -> str:
     """The XML document of an APDU; passwords and keys in it are shown.
 
-    Octets come back from `from_xml` as they were.  Raises DecodeError for octets that are no APDU, LocalProtocolError for
-    a record that has no encoding.
+    Octets come back from `from_xml` as they were.  `inside` are octets of APDUs that were deciphered or joined: they are
+    told in comments.  Raises DecodeError for octets that are no APDU, LocalProtocolError for a record that has no encoding.
     """
+    root = _root_of(apdu)
+    for octets_inside in inside:
+        put_comment(root, None if carried_record(octets_inside) is None else _root_of(octets_inside), octets_inside)
+    return render(root)
+
+
+def _root_of(apdu: Record | bytes) -> ET.Element:
     record = record_of(apdu)
     root = ET.Element(PREFIX + (ACSE_ROOT if isinstance(record, BerRecord) else XDLMS_ROOT))
     _put_apdu(root, record, apdu if isinstance(apdu, bytes) else encode(record), 0)
-    return render(root)
+    return root
 
 
 def from_xml(text: str) -> bytes:

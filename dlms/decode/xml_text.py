@@ -110,6 +110,17 @@ def render(root: ET.Element) -> str:
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="us-ascii").decode("ascii")}\n'
 
 
+def put_comment(root: ET.Element, inside: ET.Element | None, octets_inside: bytes) -> None:
+    """Tell in a comment of an APDU that was inside; of its octets where they are none."""
+    if inside is None:
+        text = octets_inside.hex().upper()
+    else:
+        ET.indent(inside, level=1)
+        text = "".join(ET.tostring(child, encoding="us-ascii").decode("ascii") for child in inside)
+    text = text.strip().replace("--", "-&#45;")  # a comment holds no --
+    root.append(ET.Comment(f" inside: {text} "))
+
+
 def add(parent: ET.Element, name: str, text: str | None = None) -> Shown:
     """A new child."""
     child = Shown(PREFIX + name)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from dlms.apdu import GeneralBlockTransfer, GeneralSigning
+from dlms.apdu import GatewayRequest, GeneralBlockTransfer, GeneralSigning
 from dlms.cli.app import execute
 from dlms.codec import encode
 from dlms.decode import decode
-from dlms.decode.records import innermost
+from dlms.decode.records import innermost, outermost
 from dlms.decode.xml import from_xml, to_xml
 from hdlc import Address, Frame, Kind
 from tests.dlms.decode.test_ciphering import BOTH, FILE, keys
@@ -52,6 +52,15 @@ def test_innermost(message: bytes, inside: list[bytes]) -> None:
     assert innermost(decode(message, keys=keys()), message) == inside
 
 
+def test_outermost() -> None:
+    gateway = encode(GatewayRequest(1, b"\x05", BOTH))
+    assert outermost(decode(gateway, keys=keys()), gateway) == [(gateway, [CIPHERED_GET])]
+    assert outermost(decode(SIGNING), SIGNING) == [(SIGNING, [])]
+    assert outermost(decode(GET[:-1]), GET[:-1]) == []
+    message = b"".join(hdlc(b"\xe6\xe6\x00" + block, number=n) for n, block in enumerate(BLOCKS))
+    assert outermost(decode(message), message) == [(BLOCKS[0], []), (BLOCKS[1], [GET])]
+
+
 def test_blocks_are_joined() -> None:
     message = b"".join(Frame(Kind.UI, Address(1), Address(16), b"\xe6\xe6\x00" + block).encode() for block in BLOCKS)
     assert innermost(decode(message), message) == [GET]
@@ -65,6 +74,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     key_file = tmp_path / "keys.json"
     key_file.write_text(json.dumps(FILE))
     assert execute(["decode", "--xml", BOTH.hex(), "--keys", str(key_file)]) == 0
+    assert capsys.readouterr().out == to_xml(BOTH, [CIPHERED_GET])
+    assert execute(["decode", "--xml", "--innermost", BOTH.hex(), "--keys", str(key_file)]) == 0
     assert capsys.readouterr().out == to_xml(CIPHERED_GET)
     assert execute(["decode", "--xml", BOTH.hex()]) == 0
     assert "<x:glo-get-request>" in capsys.readouterr().out
@@ -84,3 +95,4 @@ def test_what_has_no_xml(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == ""
     assert execute(["decode", "--xml", "--json", GET.hex()]) == 2
     assert execute(["decode", "--xml", "-"]) == 2
+    assert execute(["decode", "--innermost", GET.hex()]) == 2
