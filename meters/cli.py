@@ -74,7 +74,7 @@ def emulate(
         list[str], typer.Option(help="Where: hdlc://127.0.0.1:4060, tcp://127.0.0.1:4059, serial:///dev/ttyUSB0.")
     ],
     count: Annotated[int, typer.Option(min=1, help="Meters, told apart by HDLC physical address or wrapper port.")] = 1,
-    scenario: Annotated[str, typer.Option(help="household, solar, idle, or a CSV file of measurements.")] = HOUSEHOLD,
+    scenario: Annotated[str, typer.Option(help="household, solar, idle, or a file of measurements.")] = HOUSEHOLD,
     speed: Annotated[float, typer.Option(min=0, help="Simulated seconds a second.")] = 1.0,
     serial: Annotated[int | None, typer.Option(min=1, max=0xFFFFFFFF, help="Serial number of the first meter.")] = None,
     history: Annotated[float, typer.Option(min=0, max=3660, help="Days that the meters have lived through.")] = 1.0,

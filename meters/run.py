@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 ANYWHERE = "hdlc://127.0.0.1:0"
 SCENARIOS = ("household", "solar", "idle")
+SERIES = (".csv", ".parquet")
+"""Scenarios that are files of measurements end so."""
 """Homes; homes with 6 kW of photovoltaics; voltage without any load."""
 MAX_PHYSICAL = 0x3FFD
 """The largest physical address that is no reserved one, in addresses of four octets."""
@@ -39,17 +41,17 @@ DAY_S = 86_400
 
 
 def make_source(name: str, model: MeterModel, seed: int = 1) -> Source:
-    """What happens on the wires of the meters of a model: a scenario by name, or measurements out of a CSV file.
+    """What happens on the wires of the meters of a model: a scenario by name, or measurements out of a file.
 
     A file (see `meters.series`) is played in a circle.  Raises LookupError for a name that is none, EngineError (a
     ValueError) for a file that holds no measurements, and OSError for one that cannot be read.
     """
     from meters.scenario import Constant, Household
 
-    if name.endswith(".csv"):
-        from meters.series import read_csv, series_of
+    if name.endswith(SERIES):
+        from meters.series import read_series, series_of
 
-        return dataclasses.replace(series_of(read_csv(name), model.wiring), repeat=True)
+        return dataclasses.replace(series_of(read_series(name), model.wiring), repeat=True)
     match name:
         case "household":
             return Household(seed, model.wiring, offset_s=model.normal_offset_s)
@@ -57,7 +59,7 @@ def make_source(name: str, model: MeterModel, seed: int = 1) -> Source:
             return Household(seed, model.wiring, photovoltaics_w=6000.0, offset_s=model.normal_offset_s)
         case "idle":
             return Constant(wiring=model.wiring)
-    raise LookupError(f"no scenario {name!r}; there are: {', '.join(SCENARIOS)}, or a .csv file")
+    raise LookupError(f"no scenario {name!r}; there are: {', '.join(SCENARIOS)}, or a .csv or .parquet file")
 
 
 def step_for(count: int) -> int:
@@ -166,7 +168,7 @@ def run(
 
     Their simulated clock shows `start` (aware, or naive for UTC; default: now) when they begin to listen and then runs
     `speed` times as fast as time; by then they have lived through `history_days`.  Serial numbers count up from
-    `serial`.  `scenario` is a name, a CSV file or a source.  Raises LookupError for an unknown model or scenario,
+    `serial`.  `scenario` is a name, a file of measurements or a source.  Raises LookupError for an unknown model or scenario,
     ValueError for senseless numbers or measurements, LocalProtocolError for a URL that is none, LinkError when it cannot
     be had, and OSError for a file that cannot be read.
     """

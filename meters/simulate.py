@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from meters.dataset import FORMATS, Dataset, DatasetError, check_manifest, has_arrow
 from meters.lock import hold
 from meters.models import MODELS, load
-from meters.run import DAY_S, MAX_SERIAL, SCENARIOS, make_source
+from meters.run import DAY_S, MAX_SERIAL, SCENARIOS, SERIES, make_source
 
 if TYPE_CHECKING:
     from meters.engine import Fleet
@@ -32,8 +32,6 @@ START = datetime.date(2026, 1, 1)
 STEP_S = 60
 LAYOUT = 2
 """Version of the layout, for the manifest."""
-SERIES = (".csv", ".parquet")
-"""Scenarios that are files of measurements end so."""
 Progress = Callable[[int, int], None]
 
 
@@ -96,6 +94,9 @@ class Parameters:
         model = load(self.model)
         config = fleet_config(model, self.step_s, self.accuracy, self.seed)
         source = make_source(self.scenario, model, self.seed)
+        if self.scenario.endswith(SERIES):
+            last = range(self.meters - 1, self.meters)
+            source.block(self.start_s, self.start_s + self.step_s, self.step_s, last)
         return Fleet(config, source, self.start_s, self.meters, self.block)
 
     def dataset(self, folder: Path) -> Dataset:

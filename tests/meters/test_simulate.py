@@ -270,6 +270,9 @@ def test_measurements_are_a_scenario(tmp_path: Path) -> None:
         small(out, meters=1, days=1, scenario=str(series))
     with pytest.raises(FileNotFoundError):
         small(out, scenario="none.csv")
+    with pytest.raises(EngineError, match="recorded are 1 meters"):
+        small(tmp_path / "more", meters=2, scenario=str(series))
+    assert not (tmp_path / "more").exists()
 
 
 def test_lost_files_are_made_again(tmp_path: Path, expected: Files) -> None:
