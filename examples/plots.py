@@ -44,7 +44,7 @@ def main(folder: Path) -> None:
     """Draw and save."""
     rows, turn = household(), np.exp(-2j * np.pi * np.arange(3) / 3)
     current = np.array([12.0, 7.5, 9.0]) * turn * np.exp(-1j * np.radians([25, -10, 60]))
-    class_b = Config(errors=Tolerance(AccuracyClass.B, seed=2))
+    class_b = Config(errors=Tolerance(AccuracyClass.B, seed=2, use=0.95))
     figures = {
         "phasors": plots.phasor_diagram(np.array([231.0, 228.5, 233.2]) * turn, current),
         "profile": plots.load_profile(rows.time_s, rows.columns[0], compared={"export": rows.columns[1]}),

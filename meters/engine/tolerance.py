@@ -26,6 +26,8 @@ from meters.engine.energy import Doubles
 from meters.engine.errors import EngineError
 from meters.engine.wiring import Wiring
 
+COMMON = 0.75
+"""Of an error that is common to the elements of a meter: they share the reference and the converter."""
 MAXIMUM_USE = 0.95
 """Of a limit: what is left is for products of errors, which the draw does not look at."""
 
@@ -142,8 +144,10 @@ class Tolerance:
         offset = share * self.ratings.nominal_v * self.ratings.reference_a
         per_kelvin = min(_drift(accuracy, self.use) for accuracy in self.classes)
 
-        def draw(stream: int, largest: float, count: int = wiring.elements) -> Doubles:
-            return (2.0 * uniform(keys(self.seed, numbers, stream), np.arange(count)) - 1.0) * largest
+        def draw(stream: int, largest: float) -> Doubles:
+            common, *own = 2.0 * uniform(keys(self.seed, numbers, stream), np.arange(1 + wiring.elements)) - 1.0
+            mixed: Doubles = (COMMON * common + (1.0 - COMMON) * np.array(own)) * largest
+            return mixed
 
         return ErrorModel(
             draw(1, gain / 2),
@@ -151,7 +155,7 @@ class Tolerance:
             draw(3, phase_rad),
             draw(4, offset),
             draw(5, offset),
-            draw(6, per_kelvin, 1)[0],
+            (2.0 * uniform(keys(self.seed, numbers, 6), np.arange(1))[0] - 1.0) * per_kelvin,
         )
 
     def _largest(self, wiring: Wiring) -> Iterator[tuple[float, float, float]]:

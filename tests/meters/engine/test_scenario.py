@@ -105,6 +105,19 @@ def test_faults_hit_their_steps_meters_and_phases():
     assert source.block(START_S + 10, START_S + 20, 1, range(3)).inputs is None
 
 
+@given(st.sampled_from([7, 60, 300, 900]), st.integers(0, 40), st.integers(0, 3))
+@settings(max_examples=30)
+def test_long_steps_do_not_depend_on_how_time_and_meters_are_cut(step_s, first, meter):
+    home, begin_s = Household(5, photovoltaics_w=3000, drops_per_day=40), START_S - START_S % 6300
+    whole = home.block(begin_s, begin_s + 63 * 900, step_s, range(5))
+    part = home.block(begin_s + first * 6300 // 7 // step_s * step_s, begin_s + 63 * 900, step_s, range(meter, 5))
+    skipped = first * 6300 // 7 // step_s
+    for name in ("active_w", "reactive_var", "voltage_v", "current_a", "frequency_hz"):
+        expected = getattr(whole, name)
+        expected = expected[skipped:] if name == "frequency_hz" else expected[:, skipped:, meter:]
+        assert np.array_equal(expected, getattr(part, name)), name
+
+
 def test_a_fault_within_a_step_counts_for_its_part():
     sag = Fault(FaultKind.SAG, START_S + 150, START_S + 500, phase=1, level=0.6)
     source = Faults(Constant(1000.0), (sag, Fault(FaultKind.MAGNET, START_S + 310, START_S + 320)))
