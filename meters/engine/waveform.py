@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from meters.engine.energy import Doubles
 from meters.engine.errors import EngineError
-from meters.engine.phase_power import Complexes, HalfCycles, PhasePower
+from meters.engine.phase_power import HalfCycles, PhasePower
 
 TEN_CYCLES, TWELVE_CYCLES = 10, 12
 _BETWEEN_HZ = 55.0
@@ -63,12 +63,10 @@ def coherent(wave: Waveform, samples_per_cycle: int, cycles: int | None = None, 
     check_harmonics(harmonics, samples_per_cycle)
     length = samples_per_cycle * cycles
     phases, windows = len(wave.voltage_v), wave.voltage_v.shape[1] // length
-    sums = _Sums(phases, windows, samples_per_cycle, cycles, max(harmonics, 1))
+    sums = _Sums(wave, windows, samples_per_cycle, cycles, max(harmonics, 1))
     for phase in range(phases):
         for first in range(0, windows, _CHUNK):
-            last = min(first + _CHUNK, windows)
-            samples = slice(first * length, last * length)
-            sums.take(phase, slice(first, last), wave.voltage_v[phase, samples], wave.current_a[phase, samples])
+            sums.take(phase, first, min(first + _CHUNK, windows))
     edges_s = np.arange(windows + 1) * length / wave.sample_rate_hz
     return PhasePower(
         np.sqrt(sums.voltage_square.reshape(phases, windows, -1).sum(axis=-1) / length),
@@ -93,35 +91,36 @@ def check_harmonics(harmonics: int, samples_per_cycle: float) -> None:
 class _Sums:
     """What one pass over the samples leaves: squares and products, and the phasors of a window's cycles added up."""
 
-    def __init__(self, phases: int, windows: int, samples_per_cycle: int, cycles: int, orders: int) -> None:
+    def __init__(self, wave: Waveform, windows: int, samples_per_cycle: int, cycles: int, orders: int) -> None:
+        phases, length = len(wave.voltage_v), samples_per_cycle * cycles
         self.pieces = 2 * cycles if samples_per_cycle % 2 == 0 else 1
-        self.piece = samples_per_cycle * cycles // self.pieces
-        self.cycles = cycles
+        self.piece = length // self.pieces
+        u, i = (samples[:, : windows * length] for samples in (wave.voltage_v, wave.current_a))
+        self.halves = u.reshape(phases, -1, self.piece)
+        self.u, self.i = u.reshape(phases, windows, length), i.reshape(phases, windows, length)
+        self.u_cycles, self.i_cycles = (samples.reshape(phases, windows, cycles, -1) for samples in (u, i))
         self.voltage_square: Doubles = np.empty((phases, windows * self.pieces))
         """Of half cycles, where there are such."""
         self.current_square, self.power = np.empty((phases, windows)), np.empty((phases, windows))
         self.voltage_h = np.empty((phases, windows, orders), np.complex128)
         self.current_1 = np.empty((phases, windows, 1), np.complex128)
-        self.ones = np.ones((1, cycles))
+        self.ones = np.ones((1, cycles), u.dtype)
         turn = 2 * np.pi * np.outer(np.arange(samples_per_cycle), np.arange(1, orders + 1)) / samples_per_cycle
-        parts = np.stack([np.cos(turn), -np.sin(turn)], axis=-1) * (np.sqrt(2.0) / (samples_per_cycle * cycles))
+        parts = np.stack([np.cos(turn), -np.sin(turn)], axis=-1) * (np.sqrt(2.0) / length)
         self.basis: Doubles = parts.reshape(samples_per_cycle, 2 * orders)
         """Real and imaginary part of each order in turn."""
 
-    def take(self, phase: int, windows: slice, u: NDArray[np.floating], i: NDArray[np.floating]) -> None:
+    def take(self, phase: int, first: int, last: int) -> None:
         """Add the windows of a phase up."""
-        count = windows.stop - windows.start
-        pieces = slice(windows.start * self.pieces, windows.stop * self.pieces)
-        halves, u, i = u.reshape(-1, self.piece), u.reshape(count, -1), i.reshape(count, -1)
+        windows, pieces = slice(first, last), slice(first * self.pieces, last * self.pieces)
+        halves, u, i = self.halves[phase, pieces], self.u[phase, windows], self.i[phase, windows]
         self.voltage_square[phase, pieces] = _products(halves, halves)
         self.current_square[phase, windows] = _products(i, i)
         self.power[phase, windows] = _products(u, i)
-        self._phasors(u.reshape(count, self.cycles, -1), self.basis, self.voltage_h[phase, windows])
-        self._phasors(i.reshape(count, self.cycles, -1), self.basis[:, :2], self.current_1[phase, windows])
-
-    def _phasors(self, samples: NDArray[np.floating], basis: Doubles, out: Complexes) -> None:
-        folded = np.matmul(self.ones.astype(samples.dtype), samples)[:, 0]
-        np.matmul(folded, basis, out=out.view(np.float64))
+        folded = np.matmul(self.ones, self.u_cycles[phase, windows])[:, 0]
+        np.matmul(folded, self.basis, out=self.voltage_h[phase, windows].view(np.float64))
+        folded = np.matmul(self.ones, self.i_cycles[phase, windows])[:, 0]
+        np.matmul(folded, self.basis[:, :2], out=self.current_1[phase, windows].view(np.float64))
 
     def half_cycles(self, sample_rate_hz: float) -> tuple[HalfCycles, ...]:
         """Of each phase; none when a cycle has no middle."""

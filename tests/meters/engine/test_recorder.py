@@ -157,3 +157,13 @@ def test_rapid_changes_lead_from_one_steady_level_to_another():
     (back,) = rapid_changes(half_cycles([(5, 230.0), (0.3, 247.0), (5, 231.0)]), 1, CLASS_A)
     assert back.largest_v == pytest.approx(17.0, abs=0.1)
     assert back.steady_v == pytest.approx(1.0, abs=0.6)
+
+
+def test_sixty_hertz_has_windows_of_twelve_cycles():
+    limits = dataclasses.replace(CLASS_A, declared_v=230.0, nominal_hz=60.0)
+    recorder = Recorder(limits, phases=1, harmonics=3, lamp=None)
+    recorder.take(piece(605.0, 1.0, 59.97, 1200.0, 1), START_S - 2)
+    assert np.allclose(np.diff(recorder.three_seconds.end_s[:199]), 180 / 59.97, atol=1e-6)
+    assert np.allclose(recorder.frequency.hertz, 59.97, rtol=1e-7)
+    assert recorder.ten_minutes.end_s.tolist() == [START_S + 600]
+    assert np.allclose(recorder.ten_minutes.voltage_v, RMS_V, rtol=1e-6)
