@@ -9,7 +9,6 @@ Book, protection of xDLMS APDUs.
 from __future__ import annotations
 
 import dataclasses
-import enum
 import secrets
 from typing import NamedTuple
 
@@ -37,7 +36,7 @@ from dlms.errors import LocalProtocolError, SecurityError
 from dlms.security.channel import Channel
 from dlms.security.counters import Counters
 from dlms.security.keys import Secret
-from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Protection
+from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Envelope, Protection
 from dlms.security.protection import SYSTEM_TITLE_LENGTH, check_titles
 from dlms.security.providers import KeyProvider
 from dlms.security.suite import TAG_LENGTH, SecurityControl, SecuritySuite
@@ -49,23 +48,6 @@ _UNICAST, _BROADCAST, _MASTER = 0, 1, 0
 _HEAD = 5
 _LENGTH = 4
 """Octets of the longest length that an APDU needs."""
-
-
-class Envelope(enum.StrEnum):
-    """In which kind of APDU protected ones travel, and which key protects them."""
-
-    SERVICE = "service"
-    """glo- and ded-: the tag tells the service inside.  Services that have no such tag travel in `GENERAL`."""
-    GENERAL = "general"
-    """general-glo- and general-ded-ciphering."""
-    IDENTIFIED = "identified"
-    """general-ciphering with the global key, unicast or broadcast."""
-    WRAPPED = "wrapped"
-    """general-ciphering with a key made for it, wrapped under the master key."""
-    ONE_PASS = "one-pass"
-    """general-ciphering with a key agreed by C(1e,1s): our ephemeral key, the peer's static one."""
-    STATIC = "static"
-    """general-ciphering with a key agreed by C(0e,2s): both static, a new key for each transaction-id."""
 
 
 class Shape(NamedTuple):

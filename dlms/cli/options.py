@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from dlms.limits import RESPONSE_TIMEOUT_S, RETRIES
+from dlms.security.policy import Envelope, Protection
 
 if TYPE_CHECKING:
     from dlms.cli.protected import Protected
@@ -48,26 +49,14 @@ class Protecting(enum.StrEnum):
     ALL = "all"
 
 
-class Wrapping(enum.StrEnum):
-    """What `--envelope` takes."""
-
-    SERVICE = "service"
-    GENERAL = "general"
-    IDENTIFIED = "identified"
-    WRAPPED = "wrapped"
-    ONE_PASS = "one-pass"
-    STATIC = "static"
-
-
 _PROTECTION = {
-    Protecting.NOTHING: 0,
-    Protecting.AUTHENTICATED: 1,
-    Protecting.ENCRYPTED: 2,
-    Protecting.BOTH: 3,
-    Protecting.SIGNED: 4,
-    Protecting.ALL: 7,
+    Protecting.NOTHING: Protection.NONE,
+    Protecting.AUTHENTICATED: Protection.AUTHENTICATED,
+    Protecting.ENCRYPTED: Protection.ENCRYPTED,
+    Protecting.BOTH: Protection.AUTHENTICATED | Protection.ENCRYPTED,
+    Protecting.SIGNED: Protection.SIGNED,
+    Protecting.ALL: Protection.AUTHENTICATED | Protection.ENCRYPTED | Protection.SIGNED,
 }
-"""The bits of `dlms.security.policy.Protection`, by name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,7 +77,7 @@ class Access:
     device: Annotated[str | None, typer.Option(help="Device of the key file; default: the only one.")] = None
     counters: Annotated[Path | None, typer.Option(help="Store of invocation counters (`dlms keys counters`).")] = None
     protect: Annotated[Protecting, typer.Option(help="What protects APDUs when there are keys.")] = Protecting.BOTH
-    envelope: Annotated[Wrapping, typer.Option(help="How protected APDUs travel, under which key.")] = Wrapping.SERVICE
+    envelope: Annotated[Envelope, typer.Option(help="How protected APDUs travel, under which key.")] = Envelope.SERVICE
     dedicated: Annotated[bool, typer.Option("--dedicated", help="A key for this association alone.")] = False
     counter_jump: Annotated[
         int,
@@ -151,16 +140,14 @@ class Access:
             if self.auth in (Authentication.HLS_GMAC, Authentication.HLS_ECDSA):
                 raise typer.BadParameter(f"{self.auth} needs --keys")
             return None
-        from dlms.ciphering import Envelope
         from dlms.cli.protected import protected
-        from dlms.security.policy import Protection
 
         return protected(
             self.keys,
             self.device,
             self.counters,
-            Protection(_PROTECTION[self.protect]),
-            Envelope(self.envelope.value),
+            _PROTECTION[self.protect],
+            self.envelope,
             self.dedicated,
             self.protect is Protecting.ENCRYPTED,
         )

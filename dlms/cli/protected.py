@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import typer
 
 if TYPE_CHECKING:
-    from dlms.ciphering import Envelope, Security
-    from dlms.security.policy import Protection
+    from dlms.ciphering import Security
+    from dlms.security.policy import Envelope, Protection
 
 
 class Protected(NamedTuple):

@@ -1,4 +1,4 @@
-"""How a message is protected, and what a security policy or an access right demands.  Blue Book, Security setup.
+"""How a message is protected and wrapped, and what a policy or an access right demands.  Blue Book, Security setup.
 
 The bits of a policy (Security setup version 1) and those of an access mode (Association LN version 3) are the same.
 """
@@ -28,6 +28,23 @@ AUTHENTICATED_ENCRYPTED = Protection.AUTHENTICATED | Protection.ENCRYPTED
 """What a new security context asks for unless somebody says otherwise."""
 
 _REQUEST, _RESPONSE, _ONE_SIDE = 2, 5, 7
+
+
+class Envelope(enum.StrEnum):
+    """In which kind of APDU protected ones travel, and which key protects them."""
+
+    SERVICE = "service"
+    """glo- and ded-: the tag tells the service inside.  Services that have no such tag travel in `GENERAL`."""
+    GENERAL = "general"
+    """general-glo- and general-ded-ciphering."""
+    IDENTIFIED = "identified"
+    """general-ciphering with the global key, unicast or broadcast."""
+    WRAPPED = "wrapped"
+    """general-ciphering with a key made for it, wrapped under the master key."""
+    ONE_PASS = "one-pass"
+    """general-ciphering with a key agreed by C(1e,1s): our ephemeral key, the peer's static one."""
+    STATIC = "static"
+    """general-ciphering with a key agreed by C(0e,2s): both static, a new key for each transaction-id."""
 
 
 class Policy(enum.IntFlag):

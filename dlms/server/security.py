@@ -11,14 +11,20 @@ from collections.abc import Callable
 
 from dlms.acse import Aarq
 from dlms.apdu.protected import ENVELOPE_TAGS, GENERAL_TAGS
-from dlms.ciphering import Ciphering, Envelope, Opened, Shape, overhead
+from dlms.ciphering import Ciphering, Opened, Shape, overhead
 from dlms.enums import Conformance, Mechanism
 from dlms.errors import SecurityError
 from dlms.security.channel import Channel
 from dlms.security.counters import Counters
 from dlms.security.hls import WEAK, EcdsaScheme, GmacScheme, Scheme, SecretScheme, Sha256Scheme
 from dlms.security.keys import Secret
-from dlms.security.policy import AUTHENTICATED_ENCRYPTED, AUTHENTICATED_ENCRYPTED_POLICY, Policy, Protection
+from dlms.security.policy import (
+    AUTHENTICATED_ENCRYPTED,
+    AUTHENTICATED_ENCRYPTED_POLICY,
+    Envelope,
+    Policy,
+    Protection,
+)
 from dlms.security.providers import KeyProvider
 
 NOT_PROTECTED = Opened(b"", Protection.NONE, Shape())

@@ -8,18 +8,26 @@ from typing import Any
 
 import pytest
 
-from dlms.ciphering import Envelope
-from dlms.client import Client, connect
+from dlms.client import INVOCATION_COUNTER, Client, connect
+from dlms.data import DoubleLongUnsigned
 from dlms.enums import ApplicationContext, Mechanism
-from dlms.errors import AccessError, AssociationRefused, DlmsError, LocalProtocolError, SecurityError
+from dlms.errors import (
+    AccessError,
+    AssociationRefused,
+    DlmsError,
+    LocalProtocolError,
+    OutcomeUnknown,
+    SecurityError,
+    ServiceRefused,
+)
 from dlms.security.counters import Counters, MemoryCounterStore
-from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Policy, Protection
+from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Envelope, Policy, Protection
 from dlms.security.providers import MemoryKeyProvider
 from dlms.security.suite import SUITE_0, SUITE_1, SUITE_2, SecuritySuite
-from dlms.server import Access
-from tests.dlms.secured import MANAGER, SECRET, World, key_set, world
+from dlms.server import Access, MemoryStore, Rights, Served
+from tests.dlms.secured import CLIENT_TITLE, MANAGER, SECRET, World, key_set, world
 from tests.dlms.served import memory_name, served
-from tests.dlms.server.devices import ENERGY, LONG
+from tests.dlms.server.devices import ENERGY, LONG, PUBLIC
 
 A, E, S = Protection.AUTHENTICATED, Protection.ENCRYPTED, Protection.SIGNED
 LN, SN = ApplicationContext.LN, ApplicationContext.SN
@@ -143,3 +151,36 @@ def test_a_server_with_another_title_is_refused() -> None:
     of = world()
     with pytest.raises(SecurityError, match="is expected"):
         talk(of, use, security=of.client(peer_title=b"SRV00002"))
+
+
+def test_counters_go_forward_to_what_the_meter_expects() -> None:
+    """A client that lost its counters asks the public association, when it may, and never goes further than allowed."""
+    of = world()
+    talk(of, lambda client: [client.get(ENERGY.value) for _ in range(70)])
+    counter = of.setup.counters.receiving(of.security.provider.fingerprint(), CLIENT_TITLE)
+    public = of.device.associations[PUBLIC, 1]
+    rights = Rights(dict.fromkeys(INVOCATION_COUNTER.attributes, Access.READ))
+    shown = {**public.objects, (1, INVOCATION_COUNTER.instance): Served(INVOCATION_COUNTER, rights)}
+    of.device.associations[PUBLIC, 1] = dataclasses.replace(public, objects=shown)
+    assert isinstance(of.device.store, MemoryStore)
+    of.device.store.put(INVOCATION_COUNTER.value, DoubleLongUnsigned(counter.expected - 1))
+    forgetful = of.client(counters=Counters(MemoryCounterStore()))
+    with pytest.raises(AssociationRefused):
+        talk(of, use, security=forgetful)
+    with pytest.raises(SecurityError, match="at most 5"):
+        talk(of, use, security=of.client(counters=Counters(MemoryCounterStore())), max_counter_jump=5)
+    talk(of, use, security=of.client(counters=Counters(MemoryCounterStore())), max_counter_jump=1000)
+
+
+def test_a_refusal_that_nothing_protects_proves_nothing() -> None:
+    """Anybody can send an exception-response: a read fails with it, of a write the outcome is not known."""
+    of = world(policy=Policy.both(AUTHENTICATED_ENCRYPTED))
+
+    def spoiled(client: Client) -> None:
+        of.setup.counters.receiving(of.security.provider.fingerprint(), CLIENT_TITLE).commit(1_000_000)
+        with pytest.raises(ServiceRefused, match="invocation-counter"):
+            client.get(ENERGY.value)
+        with pytest.raises(OutcomeUnknown, match="nothing proves"):
+            client.set(LONG.value, b"1")
+
+    talk(of, spoiled)
