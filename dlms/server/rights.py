@@ -79,14 +79,17 @@ class Served:
     rights: Rights
     base_name: int | None = None
 
-    def list_element(self, *, bits: bool = False) -> tuple[Any, ...]:
+    def list_element(self, *, bits: bool = False, booleans: bool = False) -> tuple[Any, ...]:
         """The object_list_element of Association LN: class, version, name, rights of attributes and methods."""
         of = self.interface
-        rights = self.access_rights(bits=bits)
+        rights = self.access_rights(bits=bits, booleans=booleans)
         return LongUnsigned(of.class_id), Unsigned(of.version), bytes(of.instance), rights
 
-    def access_rights(self, *, bits: bool = False) -> tuple[list[Any], list[Any]]:
-        """The rights of attributes and methods as both association classes list them; `bits` in the newest versions."""
+    def access_rights(self, *, bits: bool = False, booleans: bool = False) -> tuple[list[Any], list[Any]]:
+        """The rights of attributes and methods as both association classes list them.
+
+        `bits` in the newest versions; `booleans` for methods in version 0 of Association LN, which knows no authenticated ones.
+        """
         of = self.interface
         attributes = [
             (
@@ -96,8 +99,9 @@ class Served:
             )
             for index, attribute in sorted(of.attributes.items())
         ]
+        kind: type[Any] = bool if booleans else Enum
         methods = [
-            (Integer(index), Enum(_method_mode(self.rights.calling(index), bits))) for index in sorted(of.methods)
+            (Integer(index), kind(_method_mode(self.rights.calling(index), bits))) for index in sorted(of.methods)
         ]
         return attributes, methods
 

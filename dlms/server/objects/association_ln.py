@@ -18,7 +18,7 @@ ASSOCIATED = 2
 
 
 def _object_list(context: Context) -> list[Any]:
-    return [served.list_element() for served in context.granted.objects.values()]
+    return [served.list_element(booleans=True) for served in context.granted.objects.values()]
 
 
 def _associated_partners_id(context: Context) -> tuple[Any, ...]:
