@@ -143,6 +143,16 @@ NOTIFICATION_NEEDS: dict[type[Record], Conformance] = {
     services.InformationReportRequest: _C.INFORMATION_REPORT,
 }
 
+# Response -> the conformance bits that must have been negotiated: a server may not begin what was not agreed on.
+RESPONSE_NEEDS: dict[type[Record], Conformance] = {
+    services.GetResponseWithDatablock: _C.BLOCK_TRANSFER_WITH_GET_OR_READ,
+    services.SetResponseDatablock: _C.BLOCK_TRANSFER_WITH_SET_OR_WRITE,
+    services.SetResponseLastDatablock: _C.BLOCK_TRANSFER_WITH_SET_OR_WRITE,
+    services.SetResponseLastDatablockWithList: _C.BLOCK_TRANSFER_WITH_SET_OR_WRITE,
+    services.ActionResponseWithPblock: _C.BLOCK_TRANSFER_WITH_ACTION,
+    services.ActionResponseNextPblock: _C.BLOCK_TRANSFER_WITH_ACTION,
+}
+
 # A variable of a service with short names -> the conformance bits that it needs.
 VARIABLE_NEEDS: dict[type[Record], Conformance] = {
     ParameterizedAccess: _C.PARAMETERIZED_ACCESS,
@@ -244,9 +254,10 @@ class Negotiated:
         return max(1, self.max_receive - self.overhead) if self.max_receive else 0
 
     def missing(self, request: Record) -> Conformance:
-        """The conformance bits that `request` needs and that were not negotiated."""
-        if type(request) in NOTIFICATION_NEEDS:
-            return NOTIFICATION_NEEDS[type(request)] & ~self.conformance
+        """The conformance bits that a request, a response or a notification needs and that were not negotiated."""
+        for table in (NOTIFICATION_NEEDS, RESPONSE_NEEDS):
+            if type(request) in table:
+                return table[type(request)] & ~self.conformance
         needed = NEEDS.get(type(request), NOTHING)
         if _selects(request):
             needed |= Conformance.SELECTIVE_ACCESS
@@ -310,7 +321,7 @@ class Association:
         target = None if kind is None else TRANSITIONS.get((self.state, kind))
         if kind is None or target is None or SENDERS[kind] is not by:
             raise error(f"{apdu.wire_name()} from the {by.value} while the association is {self.state.name.lower()}")
-        checked = kind in (Kind.REQUEST, Kind.NOTIFICATION) and self.state is State.OPEN
+        checked = self.state is State.OPEN and kind in (Kind.REQUEST, Kind.RESPONSE, Kind.NOTIFICATION)
         missing = self.negotiated.missing(apdu) if checked else None
         if missing:
             raise error(f"{apdu.wire_name()}: {bit_names(missing)} was not negotiated")

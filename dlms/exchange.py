@@ -98,9 +98,14 @@ class Exchange:
     def reply(self, apdu: Record, *, reliable: bool) -> Record | DlmsError:
         """What the operation receives: the reply, or the error that it stands for.
 
-        Where APDUs come twice, a refusal that may be that of a copy tells nothing of what changes something.
+        A wrong answer tells nothing of what became of something that changes something, nor does, where APDUs come twice, a
+        refusal that may be that of a copy.
         """
         reply = _reply(apdu, self.request)
+        if isinstance(reply, RemoteProtocolError) and not self.request.read_only:
+            unknown = OutcomeUnknown(f"the answer could not be understood: {reply}")
+            unknown.__cause__ = reply
+            return unknown
         if reliable or self.request.read_only:
             return reply
         if isinstance(reply, ServiceRefused) or _result(reply) in BROKEN_TRANSFER:

@@ -269,6 +269,8 @@ class ShortNames:
                 read_only=read_only,
             )
         assert isinstance(reply, ReadResponseRaw)
+        if reply.results[:2] == b"\x01\x02" and not in_blocks:
+            raise RemoteProtocolError(f"a block of {ref}: block-transfer-with-get-or-read was not negotiated")
         return (yield from _collected(reply.results, ref, read_only))
 
     # Write

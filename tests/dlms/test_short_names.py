@@ -213,12 +213,11 @@ def test_a_profile_between_two_times(conformance: Conformance) -> None:
     assert found.names == ["time", "1.0.1.8.0.255 [Wh]"]
 
 
-def test_a_profile_by_entries_needs_parameterized_access() -> None:
-    meter, _ = client(device())
+@pytest.mark.parametrize("bits", [ALL, ALL & ~C.PARAMETERIZED_ACCESS])
+def test_a_profile_by_entries(bits: Conformance) -> None:
+    """By parameterized access, or read whole and cut."""
+    meter, _ = client(device(), asking(conformance=bits))
     assert meter.profile(PROFILE, entries=Entries(2, 3)).rows() == [(at(row), 1000 + row) for row in (1, 2)]
-    without, _ = client(device(), asking(conformance=ALL & ~C.PARAMETERIZED_ACCESS))
-    with pytest.raises(LocalProtocolError, match="entries"):
-        without.profile(PROFILE, entries=Entries(2, 3))
 
 
 def test_a_long_value_without_block_transfer_is_refused_before_it_is_sent() -> None:
