@@ -126,7 +126,7 @@ class Maxima:
         if not at.size:
             return
         first = int(tariff[0])
-        if (tariff == first).all():
+        if not np.count_nonzero(tariff != first):
             # the total and the one tariff, slots 0 and `first`
             self._compare(slice(0, first + 1, first), at, means[:, None], time_s)
             return
@@ -139,7 +139,7 @@ class Maxima:
         index = slice(None) if at.size == self.meters else at
         before = self.maximum_uw[:, slots, index]
         larger = means > before
-        if larger.any():
+        if np.count_nonzero(larger):
             self.maximum_uw[:, slots, index] = np.where(larger, means, before)
             self.time_s[:, slots, index] = np.where(larger, time_s, self.time_s[:, slots, index])
 

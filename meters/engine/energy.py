@@ -124,7 +124,7 @@ class Energy:
         whole = self.rest_uws // SECONDS_PER_HOUR
         self.rest_uws -= whole * SECONDS_PER_HOUR
         self.total += whole
-        if tariff[0] == tariff[-1] and (tariff == tariff[0]).all():
+        if not np.count_nonzero(tariff != tariff[0]):
             self.tariff[:, tariff[0] - 1] += whole[:, 0]
         else:
             self.tariff[:, tariff - 1, self._meters] += whole[:, 0]

@@ -214,5 +214,5 @@ def shown(micro: Ints, quantity: Quantity) -> Ints:
     else:
         unit = int(10 ** (MICRO_EXPONENT + quantity.exponent))
         half = 0 if quantity.kind in TRUNCATED_KINDS else unit // 2
-    value: Ints = (micro + half) // unit
+    value: Ints = (micro + half if half else micro) // unit
     return value % quantity.rollover if quantity.rollover else value

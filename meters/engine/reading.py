@@ -9,7 +9,7 @@ import numpy as np
 from meters.engine.counters import COUNTED
 from meters.engine.demand import MAXIMA, Interval
 from meters.engine.errors import EngineError
-from meters.engine.quantity import MICRO_EXPONENT, Ints, Kind, Measurand, Quantity, combine, shown
+from meters.engine.quantity import MICRO_EXPONENT, Index, Ints, Kind, Measurand, Quantity, combine, shown
 from meters.engine.state import State
 
 _MICRO = 10**MICRO_EXPONENT
@@ -32,10 +32,11 @@ def _total(quantity: Quantity) -> None:
 
 
 def _energy(state: State, quantity: Quantity, at: Ints, _: Interval) -> Ints:
+    index: Index = slice(None) if at.size == state.all.size and at.ndim else at
     if quantity.tariff:
         _total(quantity)
-        return combine(state.energy.tariff, quantity.measurand, quantity.tariff - 1, at)
-    return combine(state.energy.total, quantity.measurand, _axis(state, quantity), at)
+        return combine(state.energy.tariff, quantity.measurand, quantity.tariff - 1, index)
+    return combine(state.energy.total, quantity.measurand, _axis(state, quantity), index)
 
 
 def _trip(state: State, quantity: Quantity, at: Ints, _: Interval) -> Ints:

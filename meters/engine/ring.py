@@ -33,6 +33,8 @@ class Ring:
     def __init__(self, depth: int, meters: int, dtypes: tuple[type[np.integer[Any]], ...]) -> None:
         self.depth, self.meters = depth, meters
         self.capacity = min(depth, _FIRST_CAPACITY)
+        self.even = True
+        """All meters have always written their rows together."""
         self.written: Ints = np.zeros(meters, np.int64)
         self.valid: Ints = np.zeros(meters, np.int64)
         self.flags = np.zeros((self.capacity, meters), np.uint32)
@@ -44,12 +46,8 @@ class Ring:
         """One row for each meter in `at` (ascending).  A column into which a value does not fit becomes one of int64."""
         if at.size == 0:
             return
-        if self.capacity < self.depth and self.written[at].max() >= self.capacity:
-            self._grow()
-        slot = self.written[at] % self.capacity
-        agree = self.time_s.shape[1] == 1 and self._agree(at, slot, time_s)
-        place: Any = slot[0] if agree else (slot, at)
-        if agree:
+        place = self._place(at)
+        if self.time_s.shape[1] == 1 and self.even and not np.count_nonzero(time_s != time_s[0]):
             self.time_s[place] = time_s[0]
         else:
             self._separate()
@@ -57,8 +55,17 @@ class Ring:
         self.flags[place] = flags
         for index, value in enumerate(values):
             self._fitting(index, value)[place] = value
-        self.written[at] += 1
-        self.valid[at] = np.minimum(self.valid[at] + 1, self.depth)
+        who = slice(None) if at.size == self.meters else at
+        self.written[who] += 1
+        self.valid[who] = np.minimum(self.valid[who] + 1, self.depth)
+
+    def _place(self, at: Ints) -> Any:
+        """Where the next rows of the meters go, for which there is room then."""
+        self.even = self.even and at.size == self.meters
+        newest = int(self.written[0]) if self.even else int(self.written[at].max())
+        if self.capacity < self.depth and newest >= self.capacity:
+            self._grow()
+        return newest % self.capacity if self.even else (self.written[at] % self.capacity, at)
 
     def _fitting(self, index: int, value: Ints) -> NDArray[Any]:
         """A column, wide enough for the values."""
@@ -102,9 +109,6 @@ class Ring:
         times = self.time_s[slot, 0 if self.time_s.shape[1] == 1 else meter]
         columns = tuple(column[slot, meter] for column in self.columns)
         return meter, Rows(times, self.flags[slot, meter], ids[slot, meter] + 1, columns)
-
-    def _agree(self, at: Ints, slot: Ints, time_s: Ints) -> bool:
-        return bool(at.size == self.meters and (slot == slot[0]).all() and (time_s == time_s[0]).all())
 
     def _separate(self) -> None:
         if self.time_s.shape[1] != self.meters:

@@ -152,12 +152,13 @@ class Tile(State):
             self._close_sliding(self.sliding, np.flatnonzero(self.sliding.due_s <= clock_s))
         for log in self.logs.values():
             due = log.due_s <= clock_s
-            if not due.any():
+            many = np.count_nonzero(due)
+            if not many:
                 continue
-            at = self.all if due.all() else np.flatnonzero(due)
+            at = self.all if many == due.size else np.flatnonzero(due)
             self._close(log, at, log.due_s[at])
             log.due_s[at] = log.next_due(clock_s[at], at)
-            if log.interval is None and not self.has_supply[at].all():
+            if log.interval is None and np.count_nonzero(self.has_supply[at]) < at.size:
                 self._postpone(log, at[~self.has_supply[at]], clock_s)
 
     def _close_sliding(self, sliding: SlidingDemand, at: Ints) -> None:
@@ -171,7 +172,7 @@ class Tile(State):
     def _close(self, log: Log, at: Ints, stamp_s: Ints) -> None:
         """End the running period of the meters `at`; those with supply write a row."""
         awake = self.has_supply[at]
-        if not awake.all() and not (self.config.rows_in_outage and log.interval is not None):
+        if np.count_nonzero(awake) < at.size and not (self.config.rows_in_outage and log.interval is not None):
             at, stamp_s, asleep = at[awake], stamp_s[awake], at[~awake]
             if log.interval is not None:
                 log.interval.drop(asleep)

@@ -177,6 +177,7 @@ class Window:
         dead = self._dead()
         if dead is not None:
             self.current_ua = np.where(dead, 0.0, self.current_ua)
+        least_uw = limits.active_w * _MICRO
         idle = self.current_ua < limits.current_a * _MICRO
         if whole:
             idle = np.broadcast_to(idle.all(axis=0), idle.shape)
@@ -186,13 +187,16 @@ class Window:
         for micro, power in zip(stack, (block.active_w, block.reactive_var), strict=False):
             np.multiply(power, _MICRO, out=micro, dtype=np.float64)
             np.rint(micro, out=micro)
-            np.copyto(micro, 0.0, where=idle)
-            decisive = np.abs(micro.sum(axis=0) if whole else micro)
-            np.copyto(micro, 0.0, where=decisive < limits.active_w * _MICRO)
+            if np.count_nonzero(idle):
+                np.copyto(micro, 0.0, where=idle)
+            small = np.abs(micro.sum(axis=0) if whole else micro) < least_uw
+            if np.count_nonzero(small):
+                np.copyto(micro, 0.0, where=small)
         np.divide(self.current_ua, _MICRO, out=stack[3])
         stack[3] *= self.voltage_uv
         np.rint(stack[3], out=stack[3])
-        np.copyto(stack[3], 0.0, where=idle)
+        if np.count_nonzero(idle):
+            np.copyto(stack[3], 0.0, where=idle)
         return Powers(stack)
 
     def _dead(self) -> NDArray[np.bool_] | None:
@@ -208,11 +212,13 @@ class Window:
     def sums(self, first: int, last: int) -> Ints:
         """(channel, whole | element, meter) over steps [first, last), in micro-units times steps."""
         phases = self.phases.channels(first, last)
+        out = np.empty((phases.shape[0], 1 + phases.shape[1], phases.shape[2]), np.int64)
+        out[:, 1:] = phases
         if self.vector is not None:
-            total = self.vector.channels(first, last)[:, 0]
+            out[:, 0] = self.vector.channels(first, last)[:, 0]
         else:
-            total = total_channels(phases, self.state.config.summation or Summation.PER_PHASE)
-        return np.concatenate([total[:, None], phases], axis=1)
+            out[:, 0] = total_channels(phases, self.state.config.summation or Summation.PER_PHASE)
+        return out
 
     def stretch(self, first: int, last: int) -> None:
         """Let the meters live through steps [first, last), between two cuts."""
