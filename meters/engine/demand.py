@@ -168,6 +168,16 @@ class Demand(Maxima):
         self.threshold_periods[at] += means[0] > threshold_uw
         self.history.append(at, time_s, np.zeros(at.size, np.uint32), [means[0]])
 
+    def close_many(self, means: Ints, times_s: Ints, tariff: Ints, threshold_uw: Ints) -> None:
+        """Take the means (MAXIMA, period, meter) of periods of all meters that ended at `times_s`, in one tariff for all."""
+        first = int(tariff[0])
+        largest = means.max(axis=1)
+        self._compare(
+            slice(0, first + 1, first), np.arange(self.meters), largest[:, None], times_s[means.argmax(axis=1)][:, None]
+        )
+        self.threshold_periods += (means[0] > threshold_uw).sum(axis=0)
+        self.history.extend(times_s, [means[0]])
+
     def accumulate(self, at: Ints) -> None:
         """Half of a billing stop, before `restart`: add each maximum, in whole watts, to its cumulative register."""
         self.cumulative_uw[..., at] += (self.maximum_uw[..., at] + _MICRO // 2) // _MICRO * _MICRO

@@ -6,6 +6,8 @@ not depend on how time was cut into blocks, and never drift.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +37,14 @@ def check_exact(values: NDArray[np.floating], steps: int, what: str) -> None:
     raise EngineError(f"{what} of element {element}, step {step}, meter {meter} is {value}: no meter could measure it")
 
 
+def sums_between(values: Doubles, cuts: list[int], axis: int) -> Ints:
+    """Sums of the stretches between two cuts of the time, which is the last but one axis, `axis`."""
+    out = np.empty((*values.shape[:axis], len(cuts) - 1, values.shape[-1]))
+    for stretch, (first, last) in enumerate(pairwise(cuts)):
+        np.add.reduce(values[..., first:last, :], axis=axis, out=out[..., stretch, :])
+    return out.astype(np.int64)
+
+
 class Powers:
     """Powers of consecutive steps as whole micro-units in float64, ready to be summed over any stretch of time.
 
@@ -57,6 +67,11 @@ class Powers:
         if self.forward is self.stack:
             return _split(every, every)
         return _split(every, self.forward[:, :, first:last].sum(axis=2).astype(np.int64))
+
+    def channels_between(self, cuts: list[int]) -> Ints:
+        """(channel, element, stretch, meter): the same of all stretches between two cuts."""
+        every = sums_between(self.stack, cuts, 2)
+        return _split(every, every if self.forward is self.stack else sums_between(self.forward, cuts, 2))
 
     def series(self, meter: int, first: int, last: int) -> Ints:
         """(channel, element, time): the same of each of the steps [first, last) of one meter."""

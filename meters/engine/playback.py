@@ -58,7 +58,9 @@ class Disturbed:
     def block(self, start_s: int, stop_s: int, step_s: int, meters: range) -> Block:
         """See `engine.Source`."""
         block, own = self.source.block(start_s, stop_s, step_s, meters), self.excursions.of(meters, start_s, stop_s)
-        return replace(block, excursions=own if block.excursions is None else Excursions.joined((block.excursions, own)))
+        return replace(
+            block, excursions=own if block.excursions is None else Excursions.joined((block.excursions, own))
+        )
 
 
 def side_by_side(blocks: Sequence[Block]) -> Block:

@@ -59,6 +59,21 @@ class Ring:
         self.written[who] += 1
         self.valid[who] = np.minimum(self.valid[who] + 1, self.depth)
 
+    def extend(self, time_s: Ints, values: list[Ints]) -> None:
+        """Rows (row, meter) of all meters at the same times, without marks, in a ring that is even."""
+        assert self.even, "the meters have written their rows together so far"
+        count, written = time_s.size, int(self.written[0])
+        while self.capacity < min(self.depth, written + count):
+            self._grow()
+        kept = slice(max(count - self.capacity, 0), None)
+        slots = (written + np.arange(count)[kept]) % self.capacity
+        self.time_s[slots] = time_s[kept, None]
+        self.flags[slots] = 0
+        for index, value in enumerate(values):
+            self._fitting(index, value)[slots] = value[kept]
+        self.written += count
+        self.valid = np.minimum(self.valid + count, self.depth)
+
     def _place(self, at: Ints) -> Any:
         """Where the next rows of the meters go, for which there is room then."""
         self.even = self.even and at.size == self.meters

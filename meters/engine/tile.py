@@ -37,6 +37,7 @@ from meters.engine.notes import write_notes
 from meters.engine.pulses import PulseWatch
 from meters.engine.quantity import MICRO_EXPONENT, Ints, Kind, Quantity
 from meters.engine.reading import read
+from meters.engine.regular import live_regularly, may_be_regular, ordinary_ends
 from meters.engine.sliding import SlidingDemand
 from meters.engine.state import State
 from meters.engine.window import Window
@@ -60,6 +61,8 @@ class Tile(State):
         """Heap of (time, order of arrival, meters, command)."""
         self.arrivals = 0
         columns = [(log, quantity) for log in self.logs.values() for quantity in log.spec.columns]
+        self.regular = may_be_regular(self)
+        """Several periods may be lived through at once, when nothing else happens."""
         self.logs_instants = any(quantity.kind is Kind.INSTANT for _, quantity in columns)
         for log, quantity in columns:
             read(self, quantity, self.all[:0], self._interval(log))
@@ -117,6 +120,13 @@ class Tile(State):
         write_notes(window)
         step = 0
         while step < window.steps:
+            ends = ordinary_ends(self, window, step) if self.regular else None
+            if ends is not None:
+                live_regularly(self, window, step, ends)
+                step = ends.steps[-1]
+                if step == window.steps:
+                    window.show(step - 1)
+                continue
             due_s = min(int((due_s - self.clock_offset_s).min()) for due_s in self._due())
             cut_s = min(window.stop_s, self._aligned(due_s))
             last = (cut_s - window.start_s) // self.config.step_s

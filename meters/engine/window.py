@@ -17,6 +17,7 @@ from meters.engine.energy import (
     Powers,
     check_exact,
     import_powers,
+    sums_between,
     total_channels,
     vector_powers,
 )
@@ -219,6 +220,19 @@ class Window:
         else:
             out[:, 0] = total_channels(phases, self.state.config.summation or Summation.PER_PHASE)
         return out
+
+    def sums_between(self, cuts: list[int]) -> tuple[Ints, Ints]:
+        """The same of all stretches between two cuts, (channel, whole | element, stretch, meter), and the sums of voltages
+        and currents (U | I, element, stretch, meter)."""
+        phases = self.phases.channels_between(cuts)
+        out = np.empty((phases.shape[0], 1 + phases.shape[1], *phases.shape[2:]), np.int64)
+        out[:, 1:] = phases
+        if self.vector is not None:
+            out[:, 0] = self.vector.channels_between(cuts)[:, 0]
+        else:
+            out[:, 0] = total_channels(phases, self.state.config.summation or Summation.PER_PHASE)
+        levels = np.stack([sums_between(levels, cuts, 1) for levels in (self.voltage_uv, self.current_ua)])
+        return out, levels
 
     def stretch(self, first: int, last: int) -> None:
         """Let the meters live through steps [first, last), between two cuts."""

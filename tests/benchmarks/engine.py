@@ -16,12 +16,13 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+import tracemalloc
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from meters.engine import Config, Engine, Fleet, Kind, Quantity
+from meters.engine import Config, Engine, Fleet, Kind, Measurand, Quantity
 from meters.engine.fleet import SHARD
 from meters.engine.settle import settle
 from meters.scenario import Constant, Household
@@ -36,10 +37,12 @@ from tests.benchmarks.fleet_ways import (
     START_S,
     STEPS,
     TARIFFS,
+    UWS_PER_UWH,
     WH,
     Powers,
     Registers,
 )
+from tests.meters.engine.reference import ScalarMeter, Table
 
 ROUNDS, TURN_S = 7, 0.1
 FLEET, LOOPED, IN_PANDAS = 100_000, 100, 20_000
@@ -226,10 +229,12 @@ def check_pandas(powers: Powers, frame: object) -> None:
 
 
 def one_meter() -> Iterator[Line]:
-    """A fleet of one at steps of a second, beside the same engine that is asked to step each second alone."""
+    """A fleet of one at steps of a second, beside two loops over the seconds that come to the same registers: the scalar
+    meter of the tests, and the same engine when it is asked to step each second alone."""
     powers = Powers(1, DAY_S, 1)
     part_s = 1800
     config = Config(logs=LOGS, tariff_plan=PLAN, normal_offset_s=0)
+    steps = list(Table(powers.active_w, powers.reactive_var, powers.voltage_v, powers.current_a).steps_of(0))[:part_s]
 
     def at_once(span_s: int) -> Engine:
         engine = Engine(config, powers, START_S)
@@ -242,19 +247,38 @@ def one_meter() -> Iterator[Line]:
             engine.advance(START_S + second)
         return engine
 
-    one, other = at_once(part_s), stepwise()
-    for quantity in WH:
-        micro = Quantity(quantity.measurand, Kind.ENERGY, exponent=-6)
-        assert one.register(micro) == other.register(micro) > 0
-    seconds = medians({"ours": lambda: at_once(DAY_S), "steps": stepwise, "read": powers.read})
-    rates = {"ours": DAY_S / seconds["ours"] / 1e6, "steps": part_s / seconds["steps"] / 1e6}
+    def scalar() -> ScalarMeter:
+        meter = ScalarMeter(config)
+        for step in steps:
+            meter.step(*step)
+        return meter
+
+    one, other, third = at_once(part_s), stepwise(), scalar()
+    for channel, measurand in enumerate((*REGISTERS, Measurand.APPARENT_IMPORT, Measurand.APPARENT_EXPORT)):
+        micro = Quantity(measurand, Kind.ENERGY, exponent=-6)
+        assert one.register(micro) == other.register(micro) == third.uws[channel] // UWS_PER_UWH > 0
+    assert one.profile.count() == len(third.rows) == part_s // PERIOD_S
+    works: dict[str, Work] = {
+        "ours": lambda: at_once(DAY_S),
+        "scalar": scalar,
+        "steps": stepwise,
+        "read": powers.read,
+    }
+    seconds = medians(works)
+    ours, scalars, stepped = DAY_S / seconds["ours"], part_s / seconds["scalar"], part_s / seconds["steps"]
     case, unit = "one meter, a day of seconds", "meter-seconds"
-    yield Line(case, f"step by step ({part_s} s)", unit, rates["ours"], rates["steps"], 100)
-    yield Line(case, "reading P and Q", unit, rates["ours"], DAY_S / seconds["read"] / 1e6, None, at_least=False)
+    yield Line(case, f"scalar meter ({part_s} s)", unit, ours / 1e6, scalars / 1e6, 100)
+    yield Line(case, f"engine step by step ({part_s} s)", unit, ours / 1e6, stepped / 1e6, 100)
+    yield Line(case, "reading P and Q", unit, ours / 1e6, DAY_S / seconds["read"] / 1e6, None, at_least=False)
+
+
+def slope(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """The exponent of growth: slope of the straight line through the logarithms.  1 is proportional."""
+    return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
 
 
 def growth() -> Iterator[str]:
-    """Exponents of the time over meters and over simulated time: 1 is proportional."""
+    """Exponents of the time over meters and over simulated time, and of the memory over meters."""
     powers = Powers(FLEET)
 
     def settled(meters: int) -> Work:
@@ -266,17 +290,31 @@ def growth() -> Iterator[str]:
     def days(count: int) -> Work:
         return lambda: Engine(Config(), Constant(500.0), START_S).advance(START_S + count * DAY_S)
 
-    few, many, long = FLEET // 8, FLEET, 16
-    pairs = {
-        "settling, in meters": (settled(few), settled(many), many / few),
-        "living, in meters": (fleet(few), fleet(many), many / few),
-        "living, in time": (days(1), days(long), long),
-    }
-    works = {f"{name}{place}": work for name, (*both, _) in pairs.items() for place, work in enumerate(both)}
-    seconds = medians(works, 3)
-    for name, (*_, ratio) in pairs.items():
-        exponent = math.log(seconds[f"{name}1"] / seconds[f"{name}0"]) / math.log(ratio)
-        yield f"growth exponent of {name}: {exponent:.2f} (over a factor of {ratio:g})"
+    meters, spans = [FLEET // 8, FLEET // 4, FLEET // 2, FLEET], [1, 2, 4, 8, 16]
+    for name, work, sizes in (
+        ("settling over meters", settled, meters),
+        ("living over meters", fleet, meters),
+        ("living over time, in days", days, spans),
+    ):
+        seconds = medians({str(size): work(size) for size in sizes}, 3)
+        exponent = slope(sizes, [seconds[str(size)] for size in sizes])
+        yield f"time of {name}: exponent {exponent:.2f} over {', '.join(map(str, sizes))}"
+    shards = [1, 2, 4, 8]
+    peaks = [peak_mb(shard * SHARD) for shard in shards]
+    sizes_mb = ", ".join(f"{peak:.0f}" for peak in peaks)
+    yield f"memory over meters: exponent {slope(shards, peaks):.2f}; {sizes_mb} MB at {shards} shards of {SHARD}"
+
+
+def peak_mb(meters: int, shard: int = SHARD) -> float:
+    """Most memory that a fleet takes while it lives through a day of quarter hours, MB."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for _ in Fleet(CONFIG, Constant(500.0), START_S, meters, shard).simulate(START_S + DAY_S):
+            pass
+        return tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
 
 
 def reading() -> Iterator[str]:

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from tests.benchmarks import fleet_ways, waveform_ways
-from tests.benchmarks.engine import STEPS, Line, Powers, check_fleet, check_pandas, check_pqopen, has, medians
+from tests.benchmarks.engine import (
+    STEPS,
+    Line,
+    Powers,
+    check_fleet,
+    check_pandas,
+    check_pqopen,
+    has,
+    medians,
+    peak_mb,
+    slope,
+)
 
 
 def test_loop_settling_and_engine_agree() -> None:
@@ -46,3 +57,15 @@ def test_works_are_timed_in_turn() -> None:
     seconds = medians({"sum": lambda: done.append("sum") or sum(range(10**6)), "more": lambda: sum(range(10**6))}, 1)
     assert done
     assert all(taken > 0 for taken in seconds.values())
+
+
+def test_growth_is_the_slope_of_the_logarithms() -> None:
+    sizes = [1, 2, 4, 8]
+    assert slope(sizes, [3.0 * size for size in sizes]) == pytest.approx(1.0)
+    assert slope(sizes, [5.0 * size**2 for size in sizes]) == pytest.approx(2.0)
+    assert slope(sizes, [7.0] * 4) == pytest.approx(0.0)
+
+
+def test_memory_is_bounded_by_the_block_not_by_the_fleet() -> None:
+    one, three = peak_mb(512, 512), peak_mb(3 * 512, 512)
+    assert three < 1.2 * one
