@@ -6,6 +6,7 @@ not depend on how time was cut into blocks, and never drift.
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -24,14 +25,17 @@ _EXACT = 2.0**53
 """Integers up to here are exact in float64, so sums below it are, in any order."""
 
 
-def check_exact(values: NDArray[np.floating], steps: int, what: str) -> None:
+def check_exact(values: NDArray[np.floating], steps: int, what: str) -> float:
     """Make sure that sums of a window's values (element, time, meter), as micro-units, are exact integers.
+
+    Returns the largest of them.
 
     EngineError for NaN, infinities, and values so large that `steps` of them on all elements might not be.
     """
     limit = _EXACT / 10**MICRO_EXPONENT / (steps * len(values))
-    if -limit < values.min() and values.max() < limit:
-        return
+    largest = float(values.max())
+    if -limit < values.min() and largest < limit:
+        return largest
     element, step, meter = np.argwhere(~(np.abs(values) < limit))[0]
     value = values[element, step, meter]
     raise EngineError(f"{what} of element {element}, step {step}, meter {meter} is {value}: no meter could measure it")
@@ -52,14 +56,15 @@ class Powers:
     1459, positive when inductive import); the quadrant follows from the signs of P and Q, zero counting as positive.
     """
 
-    def __init__(self, stack: Doubles) -> None:
-        """Takes over `stack`, in which only P, Q and S are filled in yet."""
+    def __init__(self, stack: Doubles, spare: Doubles | None = None) -> None:
+        """Takes over `stack`, in which only P, Q and S are filled in yet, and `spare` memory of the same shape."""
         np.maximum(stack[1], 0.0, out=stack[2])
         self.stack = self.forward = stack
         if stack[0].min(initial=0.0) < 0.0:
             # all bits where P >= 0, else none; adding zero turns -0.0 into 0.0
             mask = ~np.right_shift((stack[0] + 0.0).view(np.int64), SIGN_SHIFT)
-            self.forward = np.bitwise_and(stack.view(np.int64), mask).view(np.float64)
+            self.forward = np.empty_like(stack) if spare is None else spare
+            np.bitwise_and(stack.view(np.int64), mask, out=self.forward.view(np.int64))
 
     def channels(self, first: int, last: int) -> Ints:
         """(channel, element, meter): sums over steps [first, last) of A+, A-, Q1..Q4, S+, S- in micro-units."""
@@ -119,6 +124,23 @@ def total_channels(phases: Ints, summation: Summation) -> Ints:
             folded[into] = total[a] + total[b]
         return folded
     return total
+
+
+class Scratch:
+    """Memory that windows use one after the other: fresh pages for each would cost more than what is done in them."""
+
+    def __init__(self) -> None:
+        self.memory = np.empty(0)
+
+    def array(self, *shape: int) -> Doubles:
+        """An array that nobody has filled, and that is valid up to the next one."""
+        size = math.prod(shape)
+        if self.memory.size < size:
+            self.memory = np.empty(size)
+        return self.memory[:size].reshape(shape)
+
+    def __reduce__(self) -> tuple[type[Scratch], tuple[()]]:
+        return Scratch, ()
 
 
 class Energy:

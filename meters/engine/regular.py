@@ -18,6 +18,8 @@ from meters.engine.reading import read
 from meters.engine.state import State
 from meters.engine.window import Window
 
+FEW_METERS = 64
+"""Of more meters at once the arrays are long enough that single periods cost little."""
 _KINDS = frozenset({Kind.ENERGY, Kind.MEAN})
 """What columns may show: all else looks at more than the energies and the periods."""
 
@@ -31,7 +33,9 @@ class Ends:
 
 
 def may_be_regular(state: State) -> bool:
-    """Whether the tile's logs and functions allow several periods at once at all."""
+    """Whether several periods at once are worth while, and the tile's logs and functions allow them at all."""
+    if len(state.numbers) > FEW_METERS:
+        return False
     logs = _periodic(state)
     columns = (quantity for log in logs for quantity in log.spec.columns)
     return state.sliding is None and state.counters is None and all(quantity.kind in _KINDS for quantity in columns)

@@ -10,7 +10,7 @@ from meters.engine.config import Config
 from meters.engine.control import Control
 from meters.engine.counters import Counters
 from meters.engine.demand import Demand
-from meters.engine.energy import Energy
+from meters.engine.energy import Energy, Scratch
 from meters.engine.events import EventLog
 from meters.engine.log import Log
 from meters.engine.pulses import PulseWatch
@@ -39,6 +39,7 @@ class State:
         self.sliding = None if config.sliding is None else SlidingDemand(config.sliding, self.clock_s)
         self.watches: dict[tuple[str, int], PulseWatch] = {}
         """Outputs that somebody looks at, by name and meter."""
+        self.scratch = Scratch()
         self.trip_base_uwh: Ints = np.zeros((2, meters), np.int64)
         self.threshold_uw: Ints = np.full(meters, config.power_threshold_w * 10**MICRO_EXPONENT, np.int64)
         self.pulses: Ints = np.zeros(meters, np.int64)

@@ -42,7 +42,7 @@ from meters.engine.sliding import SlidingDemand
 from meters.engine.state import State
 from meters.engine.window import Window
 
-WINDOW_CELLS = 16_384
+WINDOW_CELLS = 32_768
 """Values of one input array that are worked on at once, so that a window stays in the cache."""
 CLOCK_FLAGS = ((60, Flag.CLOCK_60_S), (30, Flag.CLOCK_30_S), (15, Flag.CLOCK_15_S), (7, Flag.CLOCK_7_S))
 """By how many seconds the clock was set, largest first."""

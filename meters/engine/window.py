@@ -38,9 +38,9 @@ _ORDINARY_VA = 1e5
 def check_block(block: Block) -> None:
     """Refuse, before anything has changed, values that no meter could measure."""
     steps = block.active_w.shape[1]
-    for name in ("active_w", "reactive_var", "voltage_v", "current_a"):
-        check_exact(getattr(block, name), steps, name)
-    if block.voltage_v.max() * block.current_a.max() > _ORDINARY_VA:
+    names = ("active_w", "reactive_var", "voltage_v", "current_a")
+    *_, largest_v, largest_a = (check_exact(getattr(block, name), steps, name) for name in names)
+    if largest_v * largest_a > _ORDINARY_VA:
         check_exact(block.voltage_v * block.current_a, steps, "apparent power")
     frequency_hz = np.asarray(block.frequency_hz)
     if not 0 <= frequency_hz.min() <= frequency_hz.max() < _MAX_HZ:
@@ -184,7 +184,7 @@ class Window:
             idle = np.broadcast_to(idle.all(axis=0), idle.shape)
         if dead is not None:
             idle = idle | dead
-        stack = np.empty((4, *self.voltage_uv.shape))
+        stack, spare = self.state.scratch.array(2, 4, *self.voltage_uv.shape)
         for micro, power in zip(stack, (block.active_w, block.reactive_var), strict=False):
             np.multiply(power, _MICRO, out=micro, dtype=np.float64)
             np.rint(micro, out=micro)
@@ -198,7 +198,7 @@ class Window:
         np.rint(stack[3], out=stack[3])
         if np.count_nonzero(idle):
             np.copyto(stack[3], 0.0, where=idle)
-        return Powers(stack)
+        return Powers(stack, spare)
 
     def _dead(self) -> NDArray[np.bool_] | None:
         """(element, time, meter): where nothing can be measured; None for nowhere."""

@@ -89,6 +89,8 @@ class ScalarMeter:
         self.supply = Supply(config)
         self.outage = False
         self.powered_s = 0
+        self.instant = ([0] * 8, [0] * len(self.phases), [0] * len(self.phases))
+        """Micro-watt-seconds of the last step by channel, voltages and currents."""
         self.rows: list[Row] = []
         self.history = []
         self.maximum = {}
@@ -125,6 +127,7 @@ class ScalarMeter:
             self.period_uas[element] += micro * step_s
             self.period_uvs[element] += 0 if off else voltage_uv[element] * step_s
         new = self.whole(elements)
+        self.instant = (new, [0] * len(voltage_uv) if off else voltage_uv, current_ua)
         self.give_pulses(new)
         for channel, value in enumerate(new):
             if value:

@@ -180,11 +180,22 @@ def compare(engine: Engine, scalar: ScalarMeter, meter: int) -> None:
         for element, phase in enumerate(scalar.phases):
             assert engine.register(energy(measurand, phase=phase), meter) == scalar.phase_uws[element][channel] // 3600
     assert engine.register(Quantity(Measurand.HOURS, Kind.COUNT), meter) == scalar.powered_s // 3600
+    compare_instants(engine, scalar, meter)
     compare_profile(engine, scalar, meter)
     compare_demands(engine, scalar, meter)
     compare_pulses(engine, scalar, meter)
     if scalar.breaker is not None:
         compare_breaker(engine, scalar, meter)
+
+
+def compare_instants(engine: Engine, scalar: ScalarMeter, meter: int) -> None:
+    new, voltages_uv, currents_ua = scalar.instant
+    for channel, measurand in enumerate(ENERGY_CHANNELS):
+        power_uw = engine.register(Quantity(measurand, Kind.INSTANT, exponent=-6), meter)
+        assert power_uw == new[channel] // scalar.step_s
+    for measurand, values in ((Measurand.VOLTAGE, voltages_uv), (Measurand.CURRENT, currents_ua)):
+        quantities = [Quantity(measurand, Kind.INSTANT, phase, exponent=-6) for phase in scalar.phases]
+        assert [engine.register(quantity, meter) for quantity in quantities] == values
 
 
 def compare_profile(engine: Engine, scalar: ScalarMeter, meter: int) -> None:
