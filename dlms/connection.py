@@ -370,7 +370,8 @@ class Connection:
         if self._ciphering is not None:
             apdu = self._ciphering.prepared(apdu)
         unmarked = Quirk.NO_SERVICE_CLASS in self.quirks and apdu.wire_name().startswith("get-")
-        high = ticket.high_priority and Conformance.PRIORITY_MANAGEMENT_SUPPORTED in self.negotiated.conformance
+        agreed = Conformance.PRIORITY_MANAGEMENT_SUPPORTED in self.negotiated.conformance
+        high = ticket.high_priority and (unmarked or agreed)  # the meter of that quirk is asked like its maker's clients do
         busy = [number for exchange in self._under_way for number in exchange.invoke_ids]
         data, ticket.invoke_id = self._ids.put(
             apdu, encode(apdu), ticket.invoke_id, busy, confirmed=confirmed and not unmarked, high=high
