@@ -28,14 +28,13 @@ def household() -> Rows:
 
 def incidents(thresholds: Thresholds) -> list[plots.IncidentPoint]:
     """Six minutes of half cycles of 60 meters, into which random sags and swells are cut."""
-    rng, voltage_v = np.random.default_rng(8), np.full((1, 36_000, 60), 230.0)
+    rng, voltage_v, found = np.random.default_rng(8), np.full((1, 36_000, 60), 230.0), list[plots.IncidentPoint]()
     for meter in range(60):
         begin, length = int(rng.integers(20_000)), int(10 ** rng.uniform(0, 4))
-        levels = (rng.uniform(0.06, 0.88), rng.uniform(1.11, 1.2), 0.01)
-        voltage_v[0, begin : begin + length, meter] *= rng.choice(levels, p=(0.6, 0.25, 0.15))
-    found = []
+        level = rng.choice((rng.uniform(0.06, 0.88), rng.uniform(1.11, 1.2), 0.01), p=(0.6, 0.25, 0.15))
+        voltage_v[0, begin : begin + length, meter] *= level
     for kind in KINDS:
-        _, ended = Detector(kind, thresholds, 60).window(voltage_v)
+        ended = Detector(kind, thresholds, 60).window(voltage_v)[1]
         found += plots.incident_points(kind.name.lower(), ended.begin, ended.end, ended.extreme_v, declared_v=230.0)
     return found
 
@@ -43,10 +42,10 @@ def incidents(thresholds: Thresholds) -> list[plots.IncidentPoint]:
 def main(folder: Path) -> None:
     """Draw and save."""
     rows, turn = household(), np.exp(-2j * np.pi * np.arange(3) / 3)
-    current = np.array([12.0, 7.5, 9.0]) * turn * np.exp(-1j * np.radians([25, -10, 60]))
+    voltage, current = np.array([231.0, 228.5, 233.2]) * turn, np.array([10.9 - 5.1j, 7.4 + 1.3j, 4.5 - 7.8j]) * turn
     class_b = Config(errors=Tolerance(AccuracyClass.B, seed=2, use=0.95))
     figures = {
-        "phasors": plots.phasor_diagram(np.array([231.0, 228.5, 233.2]) * turn, current),
+        "phasors": plots.phasor_diagram(voltage, current),
         "profile": plots.load_profile(rows.time_s, rows.columns[0], compared={"export": rows.columns[1]}),
         "duration": plots.load_duration(rows.columns[0]),
         "incidents": plots.voltage_incidents(incidents(Thresholds()), Thresholds()),
