@@ -9,7 +9,7 @@ from dlms.apdu.attribute import CosemAttributeDescriptorWithSelection
 from dlms.apdu.get import GetRequestWithList, GetResponseNormal, GetResponseWithDatablock, GetResponseWithList
 from dlms.association import Negotiated
 from dlms.codec import Refusal, ResultOf, SequenceOf, decode_value
-from dlms.enums import Conformance
+from dlms.enums import AccessResult, Conformance
 from dlms.errors import AccessError, RemoteProtocolError
 from dlms.interface import AttributeRef
 from dlms.operations import Operation, Request
@@ -31,7 +31,11 @@ def get_many(refs: Sequence[AttributeRef[Any]], negotiated: Negotiated) -> Opera
     for part in parts(refs, negotiated):
         if len(part) > 1:
             try:
-                values += yield from _get_list(part)
+                listed = yield from _get_list(part)
+                for ref, value in zip(part, listed, strict=True):
+                    # what found no room in the list may have room in an answer of its own
+                    full = isinstance(value, AccessError) and value.result == AccessResult.DATA_BLOCK_UNAVAILABLE
+                    values.append((yield from _get_one(ref)) if full else value)
                 continue
             except AccessError:
                 pass  # it says nothing about any of them
