@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 
-from dlms.acse import Aare, Aarq, Rlre, Rlrq
+from dlms.acse import ACSE, Aare, Aarq, Rlre, Rlrq
 from dlms.apdu import ConfirmedServiceError, ExceptionResponse
 from dlms.apdu.protected import ENVELOPE_TAGS
 from dlms.ciphering import Ciphering, Security, Shape
@@ -29,7 +29,7 @@ class ClientCiphering:
     """Envelopes of one connection.  A new AARQ begins anew, with a new dedicated key where one is wanted."""
 
     def __init__(self, security: Security) -> None:
-        self.security = security
+        self.security, self._global_shape = security, security.shape._replace(dedicated=False)
         self._initiate = b""
         self._ciphering = self._new(security)
 
@@ -63,17 +63,17 @@ class ClientCiphering:
         return encode(dataclasses.replace(aarq.initiate(), dedicated_key=key.reveal()))
 
     def _global(self, initiate: bytes) -> bytes:
-        shape = self.security.shape._replace(dedicated=False)
+        shape = self._global_shape
         if self._ciphering.channel.known_peer is None:  # general-ciphering names the recipient, which is not known yet
             shape = Shape(broadcast=shape.broadcast)
         return self._ciphering.close(initiate, AUTHENTICATED_ENCRYPTED, shape)
 
     def close(self, data: bytes, *, authenticating: bool) -> bytes:
         """An encoded APDU in the envelope that the user asked for; while `authenticating` in that of the initiate."""
-        if data[0] in (0x60, 0x62):
+        if data[0] in ACSE:
             return data
         if authenticating:
-            return self._ciphering.close(data, AUTHENTICATED_ENCRYPTED, self.security.shape._replace(dedicated=False))
+            return self._ciphering.close(data, AUTHENTICATED_ENCRYPTED, self._global_shape)
         return self._ciphering.close(data, self.security.protection, self.security.shape)
 
     def accepted(self, apdu: Record) -> Record:
@@ -102,7 +102,7 @@ class ClientCiphering:
         required = AUTHENTICATED_ENCRYPTED if authenticating else self.security.protection
         if data[:1] and data[0] in ENVELOPE_TAGS:
             return self._ciphering.open(data, required).plain
-        if data[:1] in UNPROTECTED_TAGS or data[0] in (0x60, 0x61, 0x62, 0x63):
+        if data[:1] in UNPROTECTED_TAGS or (data and data[0] in ACSE):
             return data
         if required:
             raise SecurityError(f"an APDU of tag {data[:1].hex()} is not protected; it must be {required}")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dlms.client import INVOCATION_COUNTER, Client, connect
+from dlms.connection import Connection
 from dlms.data import DoubleLongUnsigned
 from dlms.enums import ApplicationContext, Mechanism
 from dlms.errors import (
@@ -17,14 +18,18 @@ from dlms.errors import (
     DlmsError,
     LocalProtocolError,
     OutcomeUnknown,
+    RemoteProtocolError,
     SecurityError,
     ServiceRefused,
 )
+from dlms.events import Finished
+from dlms.operations.associate import AssociationRequest
 from dlms.security.counters import Counters, MemoryCounterStore
 from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Envelope, Policy, Protection
 from dlms.security.providers import MemoryKeyProvider
 from dlms.security.suite import SUITE_0, SUITE_1, SUITE_2, SecuritySuite
 from dlms.server import Access, MemoryStore, Rights, Served
+from tests.dlms.bench import FakeFraming
 from tests.dlms.secured import CLIENT_TITLE, MANAGER, SECRET, World, key_set, world
 from tests.dlms.served import memory_name, served
 from tests.dlms.server.devices import ENERGY, LONG, PUBLIC
@@ -184,3 +189,19 @@ def test_a_refusal_that_nothing_protects_proves_nothing() -> None:
             client.set(LONG.value, b"1")
 
     talk(of, spoiled)
+
+
+@pytest.mark.parametrize("protection", [Protection.NONE, AUTHENTICATED_ENCRYPTED], ids=str)
+def test_an_empty_apdu_is_no_fault_of_ours(protection: Protection) -> None:
+    """A wrapper header can come without an APDU: in a ciphered context too it ends in one of our errors."""
+    request = AssociationRequest(context=ApplicationContext.LN_CIPHERED, security=world().client(protection=protection))
+    connection = Connection(FakeFraming(), request)
+    connection.open(0.0)
+    connection.receive_data(b"", 0.0)
+    found = []
+    while (event := connection.next_event()) is not None:
+        found.append(event)
+    [ended] = found
+    assert isinstance(ended, Finished)
+    with pytest.raises(RemoteProtocolError):
+        ended.ticket.result()
