@@ -153,6 +153,8 @@ RESPONSE_NEEDS: dict[type[Record], Conformance] = {
     services.ActionResponseNextPblock: _C.BLOCK_TRANSFER_WITH_ACTION,
 }
 
+_SERVER_NEEDS = NOTIFICATION_NEEDS | RESPONSE_NEEDS
+
 # A variable of a service with short names -> the conformance bits that it needs.
 VARIABLE_NEEDS: dict[type[Record], Conformance] = {
     ParameterizedAccess: _C.PARAMETERIZED_ACCESS,
@@ -255,10 +257,9 @@ class Negotiated:
 
     def missing(self, request: Record) -> Conformance:
         """The conformance bits that a request, a response or a notification needs and that were not negotiated."""
-        for table in (NOTIFICATION_NEEDS, RESPONSE_NEEDS):
-            if type(request) in table:
-                return table[type(request)] & ~self.conformance
-        needed = NEEDS.get(type(request), NOTHING)
+        if KINDS.get(type(request)) is not Kind.REQUEST:
+            return _SERVER_NEEDS.get(type(request), NOTHING) & ~self.conformance
+        needed = NEEDS[type(request)]
         if _selects(request):
             needed |= Conformance.SELECTIVE_ACCESS
         if isinstance(request, services.AccessRequest):

@@ -19,6 +19,9 @@ from dlms.apdu.protected import (
     GENERAL_DED,
     GENERAL_GLO,
     GLO,
+    GLOBAL_BROADCAST,
+    GLOBAL_UNICAST,
+    MASTER,
     PLAIN,
     SIGNING,
     AgreedKey,
@@ -29,8 +32,8 @@ from dlms.apdu.protected import (
     IdentifiedKey,
     ServiceCiphered,
     WrappedKey,
+    prefixed,
 )
-from dlms.axdr import encode_length
 from dlms.codec import decode, encode
 from dlms.errors import LocalProtocolError, SecurityError
 from dlms.security.channel import Channel
@@ -44,8 +47,9 @@ from dlms.security.suite import TAG_LENGTH, SecurityControl, SecuritySuite
 TRANSACTION_ID = 16
 """Octets of our transaction-ids: random, as under a static key agreement one that repeats would repeat a key."""
 _ONE_PASS, _STATIC = b"\x01", b"\x02"
-_UNICAST, _BROADCAST, _MASTER = 0, 1, 0
 _HEAD = 5
+_PROTECTION_BITS = 4
+"""Where the two lowest bits of `Protection` stand in a security control."""
 _LENGTH = 4
 """Octets of the longest length that an APDU needs."""
 
@@ -106,10 +110,9 @@ class Security:
         ciphered = self.protection & AUTHENTICATED_ENCRYPTED
         if ciphered == Protection.ENCRYPTED and not self.allow_unauthenticated:
             raise LocalProtocolError("encryption without authentication proves nothing: it must be allowed by name")
-        general_ciphering = self.envelope not in (Envelope.SERVICE, Envelope.GENERAL)
-        if self.dedicated and (general_ciphering or self.broadcast):
+        if self.dedicated and (self.envelope.describes_key or self.broadcast):
             raise LocalProtocolError("a dedicated key serves unicast glo- and ded- envelopes only")
-        if self.broadcast and general_ciphering and self.envelope is not Envelope.IDENTIFIED:
+        if self.broadcast and self.envelope.describes_key and self.envelope is not Envelope.IDENTIFIED:
             raise LocalProtocolError(f"there is no broadcast key in an envelope with a {self.envelope} key")
         if self.protection & Protection.SIGNED and self.provider.suite.curve_name is None:
             raise LocalProtocolError("security suite 0 has no signatures")
@@ -137,7 +140,7 @@ def overhead(envelope: Envelope, protection: Protection, suite: SecuritySuite) -
         added += 1 + _LENGTH + _HEAD + TAG_LENGTH
         if envelope is not Envelope.SERVICE:
             added += 1 + SYSTEM_TITLE_LENGTH
-        if envelope not in (Envelope.SERVICE, Envelope.GENERAL):
+        if envelope.describes_key:
             key = max(suite.key_length + 8, suite.public_key_length + suite.signature_length)
             added += 1 + TRANSACTION_ID + 1 + SYSTEM_TITLE_LENGTH + 2 + 3 + _LENGTH + key
     if protection & Protection.SIGNED:
@@ -171,9 +174,9 @@ class Ciphering:
         return self._signed(apdu, shape) if signed and ciphered and outside else apdu
 
     def _ciphered(self, apdu: bytes, protection: Protection, shape: Shape) -> bytes:
-        general = shape.envelope not in (Envelope.SERVICE, Envelope.GENERAL)
-        control = self._control(protection, shape.broadcast and not general, shape.compressed)
-        if general:
+        described = shape.envelope.describes_key
+        control = self._control(protection, shape.broadcast and not described, shape.compressed)
+        if described:
             return self._general_ciphering(apdu, control, shape)
         content = self.channel.protect(apdu, control, dedicated=shape.dedicated)
         tag = (DED if shape.dedicated else GLO).get(apdu[0])
@@ -183,19 +186,14 @@ class Ciphering:
         return encode(kind(self.channel.own_title, content))
 
     def _control(self, protection: Protection, broadcast: bool, compressed: bool = False) -> SecurityControl:
-        return SecurityControl(
-            self.channel.provider.suite.id,
-            bool(protection & Protection.AUTHENTICATED),
-            bool(protection & Protection.ENCRYPTED),
-            broadcast,
-            compressed,
-        )
+        bits = (protection & AUTHENTICATED_ENCRYPTED) << _PROTECTION_BITS | broadcast << 6 | compressed << 7
+        return SecurityControl.parse(self.channel.provider.suite.id | bits)
 
     def _general_ciphering(self, apdu: bytes, control: SecurityControl, shape: Shape) -> bytes:
         transaction_id = shape.transaction_id or secrets.token_bytes(TRANSACTION_ID)
         channel, key_info = self._sending(shape, transaction_id)
         header = self._header(transaction_id)
-        content = channel.protect(apdu, control, b"".join(map(_prefixed, header)))
+        content = channel.protect(apdu, control, prefixed(*header))
         return encode(GeneralCiphering(*header, key_info, content))
 
     def _header(self, transaction_id: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
@@ -205,15 +203,14 @@ class Ciphering:
     def _sending(self, shape: Shape, transaction_id: bytes) -> tuple[Channel, IdentifiedKey | WrappedKey | AgreedKey]:
         """The channel whose key protects what we send, and how the message describes that key."""
         if shape.envelope is Envelope.IDENTIFIED:
-            if shape.broadcast:
-                return self.channel.derived(self.channel.provider.broadcasting()), IdentifiedKey(_BROADCAST)
-            return self.channel, IdentifiedKey(_UNICAST)
+            key_id = GLOBAL_BROADCAST if shape.broadcast else GLOBAL_UNICAST
+            return self._global_channel(shape.broadcast), IdentifiedKey(key_id)
         if shape.envelope is Envelope.STATIC:
             return self._static_channel(transaction_id, by_us=True), AgreedKey(_STATIC, b"")
         if shape.envelope not in self._made:
             self._made[shape.envelope] = self._new_key(shape.envelope)
         channel, blob = self._made[shape.envelope]
-        return channel, WrappedKey(_MASTER, blob) if shape.envelope is Envelope.WRAPPED else AgreedKey(_ONE_PASS, blob)
+        return channel, WrappedKey(MASTER, blob) if shape.envelope is Envelope.WRAPPED else AgreedKey(_ONE_PASS, blob)
 
     def _new_key(self, envelope: Envelope) -> tuple[Channel, bytes]:
         """A key made for what we send in this association, and what tells it to the peer."""
@@ -230,6 +227,10 @@ class Ciphering:
             blob = agreement.signed_ephemeral(ephemeral.public_key(), provider.suite, provider.sign)
         return self.channel.derived(provider.with_encryption(key), forgetful=True), blob
 
+    def _global_channel(self, broadcast: bool) -> Channel:
+        """The channel of an identified key."""
+        return self.channel.derived(self.channel.provider.broadcasting()) if broadcast else self.channel
+
     def _static_channel(self, transaction_id: bytes, *, by_us: bool) -> Channel:
         own, peer = self.channel.own_title, self.channel.peer_title
         titles = (own, peer) if by_us else (peer, own)
@@ -244,7 +245,7 @@ class Ciphering:
 
     def _signed(self, apdu: bytes, shape: Shape) -> bytes:
         header = self._header(shape.transaction_id or secrets.token_bytes(TRANSACTION_ID))
-        signature = self.channel.provider.sign(b"".join(map(_prefixed, (*header, apdu))))
+        signature = self.channel.provider.sign(prefixed(*header, apdu))
         return encode(GeneralSigning(*header, apdu, signature))
 
     # opening
@@ -283,7 +284,7 @@ class Ciphering:
         if data[0] == CIPHERING:
             message = decode(GeneralCiphering, data)
             channel, envelope = self._receiving(message)
-            header, content = b"".join(map(_prefixed, _header_of(message))), message.content
+            header, content = prefixed(*message.header), message.content
             shape = Shape(envelope, broadcast=broadcast, transaction_id=message.transaction_id)
             broadcast = False  # the key description names the key set, and the security control must not
         elif data[0] in (GENERAL_GLO, GENERAL_DED):
@@ -299,20 +300,17 @@ class Ciphering:
             raise SecurityError(
                 f"an envelope {data[0]:#04x} holds an APDU of tag {opened.plaintext[:1].hex() or 'none'}"
             )
-        control = opened.control
-        layer = Protection(control.authenticated | control.encrypted << 1)
-        return opened.plaintext, layer, shape._replace(compressed=control.compressed)
+        layer = Protection(opened.control.octet >> _PROTECTION_BITS & AUTHENTICATED_ENCRYPTED)
+        return opened.plaintext, layer, shape._replace(compressed=opened.control.compressed)
 
     def _receiving(self, message: GeneralCiphering) -> tuple[Channel, Envelope]:
         """The channel of the key that a general-ciphering message describes."""
         self._check_parties(message)
         provider = self.channel.provider
         match message.key_info:
-            case IdentifiedKey(key_id) if key_id == (_BROADCAST if self._broadcast else _UNICAST):
-                if self._broadcast:
-                    return self.channel.derived(provider.broadcasting()), Envelope.IDENTIFIED
-                return self.channel, Envelope.IDENTIFIED
-            case WrappedKey(kek_id, blob) if kek_id == _MASTER:
+            case IdentifiedKey(key_id) if key_id == (GLOBAL_BROADCAST if self._broadcast else GLOBAL_UNICAST):
+                return self._global_channel(self._broadcast), Envelope.IDENTIFIED
+            case WrappedKey(kek_id, blob) if kek_id == MASTER:
                 return self.channel.derived(provider.with_encryption(provider.unwrap(blob))), Envelope.WRAPPED
             case AgreedKey(parameters, blob) if parameters == _ONE_PASS:
                 return self._one_pass(blob), Envelope.ONE_PASS
@@ -332,7 +330,7 @@ class Ciphering:
         """The content of a signed APDU whose signature is the peer's, and its transaction-id."""
         message = decode(GeneralSigning, data)
         self._check_parties(message)
-        self._verify(message.signature, b"".join(map(_prefixed, (*_header_of(message), message.content))))
+        self._verify(message.signature, prefixed(*message.header, message.content))
         return message.content, message.transaction_id
 
     def _verify(self, signature: bytes, data: bytes) -> None:
@@ -346,18 +344,3 @@ class Ciphering:
     def _check_peer(self, title: bytes) -> None:
         if title != self.channel.peer_title:
             raise SecurityError(f"the APDU comes from {title.hex()}, not from {self.channel.peer_title.hex()}")
-
-
-def _header_of(message: GeneralCiphering | GeneralSigning) -> tuple[bytes, bytes, bytes, bytes, bytes]:
-    return (
-        message.transaction_id,
-        message.originator_system_title,
-        message.recipient_system_title,
-        message.date_time,
-        message.other_information,
-    )
-
-
-def _prefixed(field: bytes) -> bytes:
-    """A field with its length, as it stands in the APDU."""
-    return encode_length(len(field)) + field

@@ -124,6 +124,16 @@ class Mechanism(enum.IntEnum):
     HLS_SHA256 = 6
     HLS_ECDSA = 7
 
+    @property
+    def with_keys(self) -> bool:
+        """Whether keys are proven; the others from LLS on prove a secret."""
+        return self in (Mechanism.HLS_GMAC, Mechanism.HLS_ECDSA)
+
+    @property
+    def with_titles(self) -> bool:
+        """Whether the two ends tell each other their system titles, which the proofs bind."""
+        return self >= Mechanism.HLS_GMAC
+
 
 class AssociationResult(enum.IntEnum):
     """Association-result of an AARE."""

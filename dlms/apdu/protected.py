@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from dlms.axdr import encode_length
 from dlms.codec import OCTETS, U8, Alternatives, Optional, Record, record
 
 _SERVICES = {
@@ -134,6 +135,32 @@ class GeneralDedCiphering(_General, prefix="DC"):
     content: OCTETS
 
 
+def prefixed(*fields: bytes) -> bytes:
+    """Fields one behind the other, each with its length: what is authenticated, and what is signed."""
+    return b"".join(encode_length(len(field)) + field for field in fields)
+
+
+class _Addressed(Record):
+    """What general-ciphering and general-signing share: the fields that say whose message it is, and for whom."""
+
+    __slots__ = ()
+    transaction_id: bytes
+    originator_system_title: bytes
+    recipient_system_title: bytes
+    date_time: bytes
+    other_information: bytes
+
+    @property
+    def header(self) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+        """Transaction-id to other-information."""
+        titles = self.originator_system_title, self.recipient_system_title
+        return self.transaction_id, *titles, self.date_time, self.other_information
+
+
+GLOBAL_UNICAST, GLOBAL_BROADCAST, MASTER = 0, 1, 0
+"""Key-ids of an identified key, and the one of the key that wraps."""
+
+
 @record
 class IdentifiedKey(Record):
     """The key is known: 0 global unicast, 1 global broadcast."""
@@ -158,7 +185,7 @@ class AgreedKey(Record):
 
 
 @record
-class GeneralCiphering(Record, prefix="DD"):
+class GeneralCiphering(_Addressed, prefix="DD"):
     """Any APDU with its key described.  All but the key description is authenticated."""
 
     transaction_id: OCTETS
@@ -182,7 +209,7 @@ class GeneralCiphering(Record, prefix="DD"):
 
 
 @record
-class GeneralSigning(Record, prefix="DF"):
+class GeneralSigning(_Addressed, prefix="DF"):
     """Any APDU with a signature over all the fields before it."""
 
     transaction_id: OCTETS

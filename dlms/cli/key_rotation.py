@@ -33,7 +33,8 @@ def begin(
     """Make the new keys and keep them beside those in use."""
     from dlms.security.keyfile import KeyFile
     from dlms.security.keys import Secret
-    from dlms.security.rotation import KEY_IDS, Rotation
+    from dlms.security.policy import KEY_IDS
+    from dlms.security.rotation import Rotation
 
     suite = KeyFile.load(file)[device].suite
     new: dict[str, Secret | bytes | None] = {}
@@ -55,7 +56,8 @@ def transfer(
     as_json: AS_JSON = False,
 ) -> None:
     """Give the new keys wrapped under the master key, for key_transfer; they count as sent from now on."""
-    from dlms.security.rotation import KEY_IDS, Rotation
+    from dlms.security.policy import KEY_IDS
+    from dlms.security.rotation import Rotation
 
     changes = Rotation(file, device).transfer(names or None, under_next=under_next)
     called = {number: name for name, number in KEY_IDS.items()}

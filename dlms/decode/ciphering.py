@@ -10,6 +10,9 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from dlms.apdu.protected import (
+    GLOBAL_BROADCAST,
+    GLOBAL_UNICAST,
+    MASTER,
     PLAIN,
     GeneralCiphering,
     GeneralDedCiphering,
@@ -17,8 +20,8 @@ from dlms.apdu.protected import (
     IdentifiedKey,
     ServiceCiphered,
     WrappedKey,
+    prefixed,
 )
-from dlms.axdr import encode_length
 from dlms.decode.keys import Keys
 from dlms.errors import SecurityError
 
@@ -32,7 +35,6 @@ HEAD = 5
 """Security control and invocation counter."""
 TAG = 12
 AUTHENTICATED, ENCRYPTED = 0x10, 0x20
-GLOBAL_UNICAST, GLOBAL_BROADCAST, MASTER = 0, 1, 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _with_title(envelope: Envelope, keys: Keys, title: bytes, verify: bool) -> O
     from dlms.security.keys import KeyMaterialError
     from dlms.security.protection import unprotect
 
-    header = _header(envelope) if isinstance(envelope, GeneralCiphering) else b""
+    header = prefixed(*envelope.header) if isinstance(envelope, GeneralCiphering) else b""
     try:
         known = _key_set(envelope, keys, title)
         found = unprotect(envelope.content, known, title, header, verify=verify, dedicated=_dedicated(envelope))
@@ -112,18 +114,6 @@ def _titles(envelope: Envelope) -> tuple[bytes, ...]:
         return ()
     title = envelope.originator_system_title if isinstance(envelope, GeneralCiphering) else envelope.system_title
     return (title,) if title else ()
-
-
-def _header(envelope: GeneralCiphering) -> bytes:
-    """What general-ciphering authenticates beside the content: transaction-id to other-information, with lengths."""
-    fields = (
-        envelope.transaction_id,
-        envelope.originator_system_title,
-        envelope.recipient_system_title,
-        envelope.date_time,
-        envelope.other_information,
-    )
-    return b"".join(encode_length(len(field)) + field for field in fields)
 
 
 def _key_set(envelope: Envelope, keys: Keys, title: bytes) -> KeySet:

@@ -73,11 +73,6 @@ ACCEPTING_HLS = ACCEPTING | {UserDiagnostic.AUTHENTICATION_REQUIRED}
 PROPOSALS = {context: SN_CONFORMANCE if context.short_names else LN_CONFORMANCE for context in ApplicationContext}
 """What is proposed in a context unless the user says otherwise."""
 
-WITH_SECRET = frozenset((Mechanism.LLS, Mechanism.HLS, Mechanism.HLS_MD5, Mechanism.HLS_SHA1, Mechanism.HLS_SHA256))
-"""Mechanisms that prove a secret."""
-WITH_KEYS = frozenset((Mechanism.HLS_GMAC, Mechanism.HLS_ECDSA))
-"""Mechanisms that prove keys."""
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AssociationRequest:
@@ -123,11 +118,11 @@ class AssociationRequest:
         if self.mechanism not in Mechanism:
             raise LocalProtocolError(f"there is no authentication mechanism {self.mechanism}")
         wanted = label(Mechanism, self.mechanism)
-        if self.mechanism in WITH_SECRET and not self.secret:
+        if self.mechanism is not Mechanism.NONE and not self.mechanism.with_keys and not self.secret:
             raise LocalProtocolError(
                 f"{wanted} needs a password" if self.mechanism is Mechanism.LLS else f"{wanted} needs a secret"
             )
-        if self.mechanism in WITH_KEYS and self.security is None:
+        if self.mechanism.with_keys and self.security is None:
             raise LocalProtocolError(f"{wanted} needs keys: say `security`")
         if self.mechanism is Mechanism.HLS_SHA256 and self.system_title is None:
             raise LocalProtocolError(f"{wanted} needs a system title")
@@ -142,7 +137,7 @@ class AssociationRequest:
 def aarq(request: AssociationRequest, challenge: bytes = b"") -> Aarq:
     """The AARQ that asks for this association; `challenge` is ours where the authentication is of high level."""
     initiate = InitiateRequest(None, request.confirmed, None, DLMS_VERSION, request.conformance, request.max_receive)
-    titled = request.context.ciphered or request.mechanism >= Mechanism.HLS_GMAC
+    titled = request.context.ciphered or request.mechanism.with_titles
     asked = Aarq(
         application_context_name=context_oid(request.context),
         calling_ap_title=request.system_title if titled else None,

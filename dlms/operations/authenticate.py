@@ -5,19 +5,15 @@ The client proves itself first; the association is open only when the server has
 
 from __future__ import annotations
 
-import functools
-
 from dlms.acse import Aare
 from dlms.apdu.short_name import ParameterizedAccess, ReadData, ReadRequest, ReadResponse
 from dlms.association import Negotiated
-from dlms.enums import Mechanism
 from dlms.errors import AccessError, AssociationRefused, RemoteProtocolError, SecurityError
 from dlms.operations import Operation, Request, objects, short_name
 from dlms.operations.associate import AssociationRequest, aarq, accepted
 from dlms.operations.write import call
 from dlms.security.channel import Channel
-from dlms.security.hls import WEAK, EcdsaScheme, GmacScheme, Handshake, Role, Scheme, SecretScheme, Sha256Scheme
-from dlms.security.keys import Secret
+from dlms.security.hls import Handshake, Role, Scheme, scheme_of
 
 
 def authenticate(request: AssociationRequest) -> Operation[Negotiated]:
@@ -51,9 +47,7 @@ def _prove(request: AssociationRequest, handshake: Handshake, answer: Aare) -> O
 def _reply(answer: bytes, *, short_names: bool) -> Operation[object]:
     if not short_names:
         return (yield from call(objects.CURRENT_ASSOCIATION.reply_to_hls_authentication, answer))
-    method = short_name.CURRENT_ASSOCIATION.reply_to_hls_authentication.method
-    assert method is not None, "it is declared"
-    variable = ParameterizedAccess(short_name.BASE_NAME + method.short_name_offset, 0, answer)
+    variable = ParameterizedAccess(short_name.REPLY_TO_HLS, 0, answer)
     reply = yield Request(ReadRequest([variable]), (ReadResponse,), read_only=False)
     assert isinstance(reply, ReadResponse)
     match reply.results:
@@ -67,19 +61,16 @@ def _reply(answer: bytes, *, short_names: bool) -> Operation[object]:
 def _scheme(request: AssociationRequest, told: bytes | None) -> Scheme:
     """What the mechanism does with our secrets; `told` is the title that the server says it has."""
     mechanism, security = request.mechanism, request.security
-    if mechanism in WEAK:
-        return SecretScheme(mechanism, request.secret, allow_weak=True)
+    if not mechanism.with_titles:
+        return scheme_of(mechanism, request.secret, b"", b"", None)
     expected = None if security is None else security.peer_title
     title = told if told is not None else expected
     if title is None:
         raise SecurityError("the server did not tell its system title")
     if expected not in (None, title):
         raise SecurityError(f"system title {title.hex()}, where {(expected or b'').hex()} is expected")
-    if mechanism is Mechanism.HLS_SHA256:
-        assert request.system_title is not None, "the request has checked it"
-        return Sha256Scheme(Secret(request.secret), request.system_title, title)
-    assert security is not None, "the request has checked it"
-    if mechanism is Mechanism.HLS_GMAC:
-        return GmacScheme(Channel(security.provider, security.counters, security.system_title, title))
-    verify = functools.partial(security.provider.verify, title)
-    return EcdsaScheme(security.provider.sign, verify, security.system_title, title)
+    assert request.system_title is not None, "the request has checked it"
+    channel = None
+    if security is not None and mechanism.with_keys:
+        channel = Channel(security.provider, security.counters, security.system_title, title)
+    return scheme_of(mechanism, request.secret, request.system_title, title, channel)

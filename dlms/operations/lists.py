@@ -20,27 +20,20 @@ _HEADER = 4
 _ELEMENT = 10
 _MOST = 32
 """Attributes in one request: what the peer's PDU size allows, and no more than this."""
+_UNTOLD = object()
+"""In the place of a value that must be asked for by itself."""
 
 
 def get_many(refs: Sequence[AttributeRef[Any]], negotiated: Negotiated) -> Operation[list[Any]]:
     """The values in the order of `refs`; an AccessError stands where the meter refused one.
 
-    A list that the meter refuses as a whole, such as one that is too long for its answer, is read one by one.
+    A list that the meter refuses as a whole, and what found no room in the answer to one, is read one by one.
     """
     values: list[Any] = []
     for part in parts(refs, negotiated):
-        if len(part) > 1:
-            try:
-                listed = yield from _get_list(part)
-                for ref, value in zip(part, listed, strict=True):
-                    # what found no room in the list may have room in an answer of its own
-                    full = isinstance(value, AccessError) and value.result == AccessResult.DATA_BLOCK_UNAVAILABLE
-                    values.append((yield from _get_one(ref)) if full else value)
-                continue
-            except AccessError:
-                pass  # it says nothing about any of them
-        for ref in part:
-            values.append((yield from _get_one(ref)))
+        listed = (yield from _get_list(part)) if len(part) > 1 else [_UNTOLD]
+        for ref, value in zip(part, listed, strict=True):
+            values.append((yield from _get_one(ref)) if value is _UNTOLD else value)
     return values
 
 
@@ -59,13 +52,24 @@ def _get_one(ref: AttributeRef[Any]) -> Operation[Any]:
 
 
 def _get_list(refs: Sequence[AttributeRef[Any]]) -> Operation[list[Any]]:
+    """The values of a list, `_UNTOLD` where the answer says nothing about one."""
     elements = [CosemAttributeDescriptorWithSelection(descriptor(ref)) for ref in refs]
     replies = (GetResponseWithList, GetResponseWithDatablock, GetResponseNormal)
     reply = yield Request(GetRequestWithList(0, elements), replies)
     if isinstance(reply, GetResponseWithList):
         results = reply.results
     else:
-        results = decode_value(_RESULTS, (yield from blocks(reply, f"a list of {len(refs)} attributes")))
+        try:
+            encoded = yield from blocks(reply, f"a list of {len(refs)} attributes")
+        except AccessError:
+            return [_UNTOLD] * len(refs)
+        results = decode_value(_RESULTS, encoded)
     if len(results) != len(refs):
         raise RemoteProtocolError(f"{len(results)} results for {len(refs)} attributes")
-    return [AccessError(r.result, ref) if isinstance(r, Refusal) else r for r, ref in zip(results, refs, strict=True)]
+    return [_told(result, ref) for result, ref in zip(results, refs, strict=True)]
+
+
+def _told(result: Any, ref: AttributeRef[Any]) -> Any:
+    if not isinstance(result, Refusal):
+        return result
+    return _UNTOLD if result.result == AccessResult.DATA_BLOCK_UNAVAILABLE else AccessError(result.result, ref)

@@ -48,6 +48,8 @@ BASE_NAME = 0xFA00
 STEP = 8
 """From the short name of one attribute to that of the next."""
 MAX_BLOCK_NUMBER = 0xFFFF
+REPLY_TO_HLS = BASE_NAME + AssociationSn.methods[8].short_name_offset
+"""The short name of reply_to_HLS_authentication, which is called before the object list can be read."""
 _OBJECT_LIST = VariableName(BASE_NAME + STEP * (CURRENT_ASSOCIATION.object_list.index - 1))
 _HEADER, _VARIABLE, _RESULT = 2, 3, 2
 """Octets of a list's tag and count, of a variable in a request, of a result in its answer (at least)."""

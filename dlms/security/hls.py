@@ -12,6 +12,7 @@ import enum
 import hmac
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from cryptography.hazmat.primitives import hashes
@@ -235,6 +236,26 @@ class EcdsaScheme:
     def check(self, answer: bytes, received: bytes, sent: bytes) -> None:
         """The peer's signature is right.  Raises SecurityError."""
         self.verify(answer, self.peer_title + self.own_title + sent + received)
+
+
+def scheme_of(
+    mechanism: Mechanism, secret: bytes, own_title: bytes, peer_title: bytes, channel: Channel | None
+) -> Scheme:
+    """One side's scheme; who chose a weak mechanism has allowed it.
+
+    `secret` and the titles are looked at where the mechanism needs them, and so is `channel`, whose provider also signs and
+    verifies.  Raises SecurityError without the channel that is needed, or for a bad title, KeyMaterialError for an empty
+    secret.
+    """
+    if mechanism in WEAK:
+        return SecretScheme(mechanism, secret, allow_weak=True)
+    if mechanism is Mechanism.HLS_SHA256:
+        return Sha256Scheme(Secret(secret), own_title, peer_title)
+    if channel is None:
+        raise SecurityError(f"{mechanism.name} needs keys")
+    if mechanism is Mechanism.HLS_GMAC:
+        return GmacScheme(channel)
+    return EcdsaScheme(channel.provider.sign, partial(channel.provider.verify, peer_title), own_title, peer_title)
 
 
 class Role(enum.StrEnum):

@@ -46,6 +46,11 @@ class Envelope(enum.StrEnum):
     STATIC = "static"
     """general-ciphering with a key agreed by C(0e,2s): both static, a new key for each transaction-id."""
 
+    @property
+    def describes_key(self) -> bool:
+        """Whether it is general-ciphering, which says whose message it is, for whom, and under which key."""
+        return self not in (Envelope.SERVICE, Envelope.GENERAL)
+
 
 class Policy(enum.IntFlag):
     """The protection that requests and responses must have, as the bits of Security setup version 1."""
@@ -73,6 +78,9 @@ class Policy(enum.IntFlag):
         """The same protection of requests and responses."""
         return cls(protection << _REQUEST | protection << _RESPONSE)
 
+
+KEY_IDS = {"encryption": 0, "broadcast": 1, "authentication": 2, "master": 3}
+"""key_id of key_transfer and key_agreement, by the name of the key in a KeySet.  Blue Book, Security setup."""
 
 LEVELS = tuple(Policy.both(Protection(level)) for level in range(4))
 """The policies of Security setup version 0 by their number: nothing, authenticated, encrypted, both."""

@@ -52,10 +52,8 @@ from dlms.errors import LocalProtocolError
 from dlms.security.keyfile import DeviceKeys, KeyFile
 from dlms.security.keyfile_json import ROTATED
 from dlms.security.keys import KEY_NAMES, KeyLike, KeyMaterialError, KeySet, NextKey, Phase, Secret
+from dlms.security.policy import KEY_IDS
 from dlms.security.wrap import wrap
-
-KEY_IDS = {"encryption": 0, "broadcast": 1, "authentication": 2, "master": 3}
-"""key_id of key_transfer and key_agreement.  Blue Book, Security setup."""
 
 ASSOCIATION = ("encryption", "authentication")
 """The keys that an association uses."""

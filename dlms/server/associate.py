@@ -93,7 +93,7 @@ def initiate_response(agreed: Negotiated) -> InitiateResponse:
 
 def _titled(granted: ServerAssociation) -> bool:
     """Whether the two ends tell each other their system titles."""
-    return granted.context.ciphered or granted.mechanism >= Mechanism.HLS_GMAC
+    return granted.context.ciphered or granted.mechanism.with_titles
 
 
 def _handshake(aarq: Aarq, granted: ServerAssociation, device: Device) -> Handshake | None:

@@ -95,8 +95,7 @@ class Device:
     def _check_security(self, granted: ServerAssociation) -> None:
         if granted.security_setup is not None and granted.security_setup not in self.security:
             raise LocalProtocolError(f"there is no security setup {granted.security_setup}")
-        keyed = granted.mechanism in (Mechanism.HLS_GMAC, Mechanism.HLS_ECDSA)
-        if (granted.context.ciphered or keyed) and granted.security_setup is None:
+        if (granted.context.ciphered or granted.mechanism.with_keys) and granted.security_setup is None:
             raise LocalProtocolError(f"the association of client {granted.client_sap} needs a security setup")
         if granted.mechanism is Mechanism.HLS_SHA256 and self.system_title is None:
             raise LocalProtocolError("HLS SHA-256 needs a system title")

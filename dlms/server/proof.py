@@ -11,16 +11,14 @@ from dlms.apdu.short_name import DataAccessError, ParameterizedAccess, ReadData,
 from dlms.codec import ABSENT, Record
 from dlms.enums import AccessResult
 from dlms.errors import RemoteProtocolError
-from dlms.operations import objects, short_name
-from dlms.operations.short_name import BASE_NAME
+from dlms.operations import objects
+from dlms.operations.short_name import REPLY_TO_HLS
 
 _LN = objects.CURRENT_ASSOCIATION.reply_to_hls_authentication
-_SN = short_name.CURRENT_ASSOCIATION.reply_to_hls_authentication
 
 
 def client_proof(request: Record) -> bytes:
     """The client's answer to our challenge.  Raises RemoteProtocolError for every other request."""
-    assert _SN.method is not None, "it is declared"
     match request:
         case ActionRequestNormal(_, CosemMethodDescriptor(class_id, instance, index), bytes(proof)) if (
             class_id,
@@ -28,9 +26,7 @@ def client_proof(request: Record) -> bytes:
             index,
         ) == (_LN.class_id, bytes(_LN.instance), _LN.index):
             return proof
-        case ReadRequest([ParameterizedAccess(name, _, bytes(proof))]) if (
-            name == BASE_NAME + _SN.method.short_name_offset
-        ):
+        case ReadRequest([ParameterizedAccess(name, _, bytes(proof))]) if name == REPLY_TO_HLS:
             return proof
     raise RemoteProtocolError(f"{request.wire_name()} before the authentication is complete")
 

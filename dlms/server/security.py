@@ -6,7 +6,6 @@ Blue Book, Security setup; Green Book, HLS authentication and protection of xDLM
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 
 from dlms.acse import Aarq
@@ -16,7 +15,7 @@ from dlms.enums import Conformance, Mechanism
 from dlms.errors import SecurityError
 from dlms.security.channel import Channel
 from dlms.security.counters import Counters
-from dlms.security.hls import WEAK, EcdsaScheme, GmacScheme, Scheme, SecretScheme, Sha256Scheme
+from dlms.security.hls import Scheme, scheme_of
 from dlms.security.keys import Secret
 from dlms.security.policy import (
     AUTHENTICATED_ENCRYPTED,
@@ -62,17 +61,9 @@ class SecuritySetup:
 
 def scheme(mechanism: Mechanism, secret: bytes, setup: SecuritySetup | None, aarq: Aarq, own_title: bytes) -> Scheme:
     """What the server's side of a mechanism does.  Raises SecurityError when it lacks keys, a secret or the client's title."""
-    if mechanism in WEAK:
-        return SecretScheme(mechanism, secret, allow_weak=True)
     title = aarq.calling_ap_title or b""
-    if mechanism is Mechanism.HLS_SHA256:
-        return Sha256Scheme(Secret(secret), own_title, title)
-    if setup is None:
-        raise SecurityError("this association has no security setup")
-    if mechanism is Mechanism.HLS_GMAC:
-        return GmacScheme(setup.ciphering(title).channel)
-    verify = functools.partial(setup.provider.verify, title)
-    return EcdsaScheme(setup.provider.sign, verify, own_title, title)
+    channel = setup.ciphering(title).channel if setup is not None and mechanism.with_keys else None
+    return scheme_of(mechanism, secret, own_title, title, channel)
 
 
 class ServerCiphering:

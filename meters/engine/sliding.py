@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meters.engine.demand import MAXIMA, Maxima, measured
+from meters.engine.energy import SECONDS_PER_HOUR
 from meters.engine.errors import EngineError
 from meters.engine.quantity import Ints
-
-SECONDS_PER_HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)

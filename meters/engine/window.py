@@ -150,8 +150,7 @@ class Window:
         self.incidents, marked = seen.changes, row_flags(state.quality, seen)
         if marked is not None:
             self.flags = marked if self.flags is None else self.flags | marked
-        powered = None if self.supply is None else self.supply
-        state.counters.look(block, self.voltage_uv, powered, marked, self.start_s)
+        state.counters.look(block, self.voltage_uv, self.supply, marked, self.start_s)
         self.counts = state.counters.counts(self.changes + self.incidents)
 
     def _fine(self, block: Block, shortest_ms: int) -> list[Timeline]:

@@ -13,15 +13,14 @@ from dlms.apdu.attribute import SelectiveAccess
 from dlms.enums import AccessResult
 from dlms.errors import AccessError, LocalProtocolError, SecurityError
 from dlms.interface import AttributeRef, MethodRef
-from dlms.security.policy import LEVELS, Policy
+from dlms.security.policy import KEY_IDS, LEVELS, Policy
 from dlms.server.objects.behaviour import Behaviour, Context
 from dlms.values import Enum
 
 if TYPE_CHECKING:
     from dlms.server.security import SecuritySetup
 
-KEYS = ("encryption", "broadcast", "authentication", "master")
-"""The keys by their key_id: GUEK, GBEK, GAK, KEK."""
+_KEYS = {key_id: name for name, key_id in KEY_IDS.items()}
 _ALL_BITS = sum(Policy)
 
 
@@ -97,8 +96,8 @@ def _transferred(ref: MethodRef[Any], setup: SecuritySetup, changes: Any) -> Any
     wrapped: dict[str, bytes] = {}
     for change in changes:
         match change:
-            case (int(key_id), bytes(blob)) if 0 <= key_id < len(KEYS) and KEYS[key_id] not in wrapped:
-                wrapped[KEYS[key_id]] = blob
+            case (int(key_id), bytes(blob)) if key_id in _KEYS and _KEYS[key_id] not in wrapped:
+                wrapped[_KEYS[key_id]] = blob
             case _:
                 raise AccessError(AccessResult.SCOPE_OF_ACCESS_VIOLATED, ref)
     try:
