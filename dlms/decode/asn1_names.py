@@ -1,16 +1,17 @@
 """The names of the ASN.1 module COSEMpdu for what our records declare: derived from theirs, exceptions in small tables.
 
 Rules: a class or field in kebab case is the ASN.1 name; an item of a SEQUENCE OF has the name of its type.  Green Book,
-9.5 (abstract syntax) and 9.6 (XML schema).
+9.5 (abstract syntax) and 9.6 (XML schema).  Where the tools that exchange these documents agree on another spelling,
+such as get-response-with-data-block and CallingAPTitle, it is theirs that is written; `xml_spelling` reads both.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dlms.acse import ACSE, Rlre, Rlrq
-from dlms.apdu import APDUS, BY_PREFIX
+from dlms.apdu import APDUS
 from dlms.apdu.access import (
     AccessAction,
     AccessActionResult,
@@ -24,6 +25,7 @@ from dlms.apdu.access import (
     AccessSetWithSelection,
 )
 from dlms.apdu.action import (
+    ActionRequestNextPblock,
     ActionRequestNormal,
     ActionRequestWithFirstPblock,
     ActionRequestWithList,
@@ -43,20 +45,28 @@ from dlms.apdu.set import (
     SetRequestWithFirstDatablock,
     SetRequestWithList,
     SetRequestWithListAndFirstDatablock,
+    SetResponseDatablock,
+    SetResponseLastDatablock,
 )
 from dlms.apdu.short_name import (
     BlockNumber,
+    BlockNumberAccess,
     DataAccessError,
+    DataBlockResult,
     InformationReportRequest,
     ReadData,
+    ReadDataBlockAccess,
     ReadRequest,
     ReadResponse,
+    Success,
     UnconfirmedWriteRequest,
     VariableName,
+    WriteDataBlockAccess,
     WriteRequest,
     WriteResponse,
 )
 from dlms.codec import Alternatives, Codec, DataValue, Fixed, Nested, Record, ResultOf
+from dlms.data import TYPE_NAMES
 from dlms.enums import (
     AccessResult,
     ActionCode,
@@ -71,6 +81,10 @@ from dlms.errors import LocalProtocolError
 
 Labels = Mapping[int, str]
 """The names of an enumeration's values."""
+BARE = ""
+"""No element of its own."""
+REFUSALS = ("data-access-result", "data-access-error")
+"""Names of the alternative that is a refusal, with logical and with short names; some tools write one for the other."""
 
 _CAMEL: frozenset[type[Record]] = frozenset(
     {
@@ -97,8 +111,17 @@ _CHOICES: Mapping[type[Record], str] = {
     AccessSetResult: "access-response-set",
     AccessActionResult: "access-response-action",
     ReadData: "data",
+    **{
+        of: of.__name__
+        for of in (BlockNumberAccess, ReadDataBlockAccess, WriteDataBlockAccess, DataBlockResult, Success)
+    },
+    GetResponseWithDatablock: "get-response-with-data-block",
+    SetRequestWithFirstDatablock: "set-request-first-data-block",
+    SetResponseDatablock: "set-response-data-block",
+    SetResponseLastDatablock: "set-response-with-last-data-block",
+    ActionRequestNextPblock: "ActionRequestForNextDataBlock",
 }
-"""Names of alternatives that are not those of our classes."""
+"""Names of APDUs and alternatives that are not those of our classes."""
 
 TRANSPARENT: frozenset[type[Record]] = frozenset(
     {ReadRequest, ReadResponse, WriteResponse, VariableName, ReadData, DataAccessError, BlockNumber}
@@ -125,6 +148,14 @@ _FIELDS: Mapping[str, str] = {
     "specifications": "access-request-specification",
     "body": "notification-body",
     "diagnostic": "result-source-diagnostic",
+    "called_ap_title": "called-ap-title",
+    "called_ap_invocation_id": "called-ap-invocation-id",
+    "called_ae_qualifier": "called-ae-qualifier",
+    "called_ae_invocation_id": "called-ae-invocation-id",
+    "calling_ap_title": "CallingAPTitle",
+    "calling_ap_invocation_id": "calling-ap-invocation-id",
+    "calling_ae_qualifier": "calling-Ae-qualifier",
+    "responding_ap_title": "RespondingAPTitle",
 }
 """Names of fields that differ from ours wherever they stand."""
 
@@ -188,8 +219,48 @@ SERVICES: Labels = labels_of(ConfirmedService) | {1: "initiateError"}
 """Alternatives of ConfirmedServiceError."""
 ERROR_CLASSES: Labels = labels_of(ErrorClass)
 """Alternatives of ServiceError."""
-INITIATE_ERRORS: Labels = labels_of(InitiateError) | {4: "refused-by-the-VDE-Handler"}
-"""Values of its alternative initiate."""
+
+
+def _numbered(*labels: str) -> Labels:
+    return dict(enumerate(("other", *labels)))
+
+
+SERVICE_ERRORS: Mapping[int, Labels] = {
+    ErrorClass.APPLICATION_REFERENCE: _numbered(
+        "time-elapsed",
+        "application-unreachable",
+        "application-reference-invalid",
+        "application-context-unsupported",
+        "provider-communication-error",
+        "deciphering-error",
+    ),
+    ErrorClass.HARDWARE_RESOURCE: _numbered(
+        "memory-unavailable",
+        "processor-resource-unavailable",
+        "mass-storage-unavailable",
+        "other-resource-unavailable",
+    ),
+    ErrorClass.VDE_STATE_ERROR: _numbered(
+        "no-dlms-context", "loading-data-set", "status-nochange", "status-inoperable"
+    ),
+    ErrorClass.SERVICE: _numbered("pdu-size", "service-unsupported"),
+    ErrorClass.DEFINITION: _numbered("object-undefined", "object-class-inconsistent", "object-attribute-inconsistent"),
+    ErrorClass.ACCESS: _numbered(
+        "scope-of-access-violated", "object-access-violated", "hardware-fault", "object-unavailable"
+    ),
+    ErrorClass.INITIATE: labels_of(InitiateError) | {4: "refused-by-the-VDE-Handler"},
+    ErrorClass.LOAD_DATA_SET: _numbered(
+        "primitive-out-of-sequence",
+        "not-loadable",
+        "dataset-size-too-large",
+        "not-awaited-segment",
+        "interpretation-failure",
+        "storage-failure",
+        "data-set-not-ready",
+    ),
+    ErrorClass.TASK: _numbered("no-remote-control", "ti-stopped", "ti-running", "ti-unusable"),
+}
+"""Values of each alternative of ServiceError."""
 
 CONFORMANCE: Mapping[int, str] = {
     1 << 23: "reserved-zero",
@@ -213,7 +284,7 @@ def family_name(of: type[Record]) -> str | None:
 
 
 def field_name(of: type[Record], field: str) -> str:
-    """The name of a field: `access-selection`, `calling-AP-title`."""
+    """The name of a field: `access-selection`, `responding-AE-qualifier`."""
     named = _FIELDS_OF.get(of, {}).get(field) or _FIELDS.get(field)
     if named is not None:
         return named
@@ -222,19 +293,31 @@ def field_name(of: type[Record], field: str) -> str:
 
 
 def item_name(codec: Codec) -> str:
-    """The name of an item of a SEQUENCE OF: that of its type."""
+    """The name of an item of a SEQUENCE OF: that of its type, BARE for a CHOICE whose alternatives stand for themselves."""
     match codec:
         case Nested(of):
             return _ITEMS.get(of) or "-".join(word.capitalize() for word in of.wire_name().split("-"))
         case Alternatives(by_tag):
             return _ITEMS.get(by_tag[0][1], "CHOICE")
         case ResultOf():
-            return "Get-Data-Result"
+            return BARE
         case Fixed():
-            return "Data-Access-Result"
+            return "data-access-result"
         case DataValue():
             return "Data"
     raise LocalProtocolError(f"a SEQUENCE OF {codec!r} has no name for its items")
+
+
+def item_contents(codec: Codec) -> Sequence[str]:
+    """The names of what may be inside an item, where they tell what it is without the item's own name."""
+    match codec:
+        case Alternatives(by_tag):
+            return [*map(element_name, dict(by_tag).values()), *REFUSALS]
+        case ResultOf():
+            return codec.inner_name.replace("_", "-"), *REFUSALS
+        case DataValue():
+            return list(TYPE_NAMES.values())
+    return ()
 
 
 def labels(of: type[Record], field: str) -> Labels:
@@ -243,10 +326,8 @@ def labels(of: type[Record], field: str) -> Labels:
 
 
 def ciphered_name(tag: int) -> str:
-    """The name of a glo- or ded- APDU: `glo-initiateRequest`, `ded-get-request`."""
-    plain = BY_PREFIX.get(bytes((PLAIN[tag],)))
-    name = ServiceCiphered(tag, b"").name
-    return name if plain is None else f"{name[:3]}-{element_name(plain)}"
+    """The name of a glo- or ded- APDU: `glo-initiate-request`, `ded-get-request`."""
+    return ServiceCiphered(tag, b"").name
 
 
 BY_NAME: Mapping[str, type[Record]] = {element_name(of): of for of in (*APDUS, *ACSE.values())}

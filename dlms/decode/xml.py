@@ -21,11 +21,14 @@ from typing import Any, cast
 
 from dlms import codec as c
 from dlms.acse import ACSE, BerRecord, Tagged
+from dlms.apdu.access import AccessAction
+from dlms.apdu.action import ActionResponseNormal
 from dlms.apdu.attribute import CosemAttributeDescriptor
-from dlms.apdu.errors import ConfirmedServiceError, ErrorClass, ExceptionResponse
+from dlms.apdu.errors import ConfirmedServiceError, ExceptionResponse
 from dlms.apdu.gateway import GatewayRequest, GatewayResponse
 from dlms.apdu.notification import NotificationBody, UntaggedPush
 from dlms.apdu.protected import GeneralSigning, ServiceCiphered
+from dlms.apdu.short_name import DataAccessError
 from dlms.codec import ABSENT, Codec, Record, encode
 from dlms.decode import asn1_names as names
 from dlms.decode.annotate import Node, walk
@@ -35,6 +38,7 @@ from dlms.decode.records import MAX_NESTING, carried_record, record_of
 from dlms.decode.xml_data import data_in, put_data
 from dlms.decode.xml_forms import SIMPLE, SPECIAL, Form, integer_of, put_integer
 from dlms.decode.xml_marks import are_in, forms, mark
+from dlms.decode.xml_spelling import ACSE_ROOT, XDLMS_ROOT, respell
 from dlms.decode.xml_text import (
     PREFIX,
     Shown,
@@ -43,6 +47,7 @@ from dlms.decode.xml_text import (
     children,
     integer,
     leaf,
+    number,
     octets,
     only_child,
     parse,
@@ -51,8 +56,6 @@ from dlms.decode.xml_text import (
 )
 from dlms.enums import ServiceError
 from dlms.errors import DecodeError, LocalProtocolError
-
-XDLMS_ROOT, ACSE_ROOT = "xDLMS-APDU", "aCSE-APDU"
 
 
 def to_xml(apdu: Record | bytes, inside: Iterable[bytes] = ()) -> str:
@@ -75,13 +78,14 @@ def _root_of(apdu: Record | bytes) -> ET.Element:
 
 
 def from_xml(text: str) -> bytes:
-    """The octets of an APDU in an XML document: the inverse of `to_xml`; the elements may also be of no namespace.
+    """The octets of an APDU in an XML document: the inverse of `to_xml`, and of what other tools write (`xml_spelling`).
 
     Raises XmlError, which is an EncodeError, with the path of elements to what is wrong: no XML, a document type
     declaration, a document beyond the bounds of `dlms.decode.xml_text`, names that are unknown, repeated or missing,
     values that do not fit their type, attributes of ours that say another message than the elements.
     """
     root = parse(text)
+    respell(root)
     if root.tag not in (XDLMS_ROOT, ACSE_ROOT):
         return _octets_of(root)
     try:
@@ -173,6 +177,8 @@ def _put_record(element: Shown, node: Node, nesting: int = 0) -> None:
             element = add(element, body)
         if field not in fields or _left_out(codec, fields[field].value):
             continue
+        if of in _GATEWAYS and field == "apdu" and _put_bare(element, fields[field].value, nesting):
+            continue
         child = add(element, names.field_name(of, field))
         child.default = isinstance(codec, c.DefaultTrue) and fields[field].value
         if (of, field) in _CARRIED:
@@ -218,9 +224,9 @@ def _record_of(of: type[Record], element: ET.Element) -> Record:
         return named
     if of in names.TRANSPARENT:
         ((field, codec),) = of.layout
-        form = _FORMS[type(codec)]
-        return _made(of, {field: _checked(form, element, codec, names.labels(of, field))})
+        return _made(of, {field: _checked(_form(of, field, codec), element, codec, names.labels(of, field))})
     found = _by_name(of, element)
+    _fill_in(of, found)
     values = {}
     for field, codec in of.layout:
         child = found.pop(names.field_name(of, field), None)
@@ -252,6 +258,28 @@ def _by_name(of: type[Record], element: ET.Element) -> dict[str, ET.Element]:
             raise XmlError("an element is repeated").inside(body)
         found |= inside
     return found
+
+
+def _fill_in(of: type[Record], found: dict[str, ET.Element]) -> None:
+    """The elements that other tools leave out around an APDU or a result, and a method that they call an attribute."""
+    carrying = [field for field, _ in of.layout if (of, field) in _CARRIED]
+    if carrying and (name := names.field_name(of, carrying[0])) not in found:
+        inside = [tag for tag in found if tag in names.FAMILIES or tag in names.CIPHERED or tag in names.BY_NAME]
+        _wrap(found, name, inside[:1])
+    if of is ActionResponseNormal and "single-response" not in found:
+        _wrap(found, "single-response", [tag for tag in ("result", "return-parameters") if tag in found])
+    if of is AccessAction and (method := found.pop("cosem-attribute-descriptor", None)) is not None:
+        for child in method:
+            child.tag = child.tag.replace("attribute-id", "method-id")
+        found["cosem-method-descriptor"] = method
+
+
+def _wrap(found: dict[str, ET.Element], name: str, tags: list[str]) -> None:
+    """Put elements, if there are any, into one that has this name."""
+    if tags:
+        around = ET.Element(name)
+        around.extend([found.pop(tag) for tag in tags])
+        found[name] = around
 
 
 def _missing(of: type[Record], field: str, codec: Codec) -> Any:
@@ -293,9 +321,11 @@ def _checked(form: Form, element: ET.Element, codec: Codec, labels: Labels) -> A
 
 # --- what has a form of its own --------------------------------------------------------------------------------------
 
+_GATEWAYS = (GatewayRequest, GatewayResponse)
 _CARRIED = frozenset(
     {(of, "user_information") for of in ACSE.values()}
-    | {(GatewayRequest, "apdu"), (GatewayResponse, "apdu"), (GeneralSigning, "content")}
+    | {(of, "apdu") for of in _GATEWAYS}
+    | {(GeneralSigning, "content")}
 )
 """Fields that hold an APDU."""
 
@@ -309,6 +339,14 @@ def _put_carried(element: ET.Element, value: bytes, nesting: int) -> None:
         _put_apdu(element, inner, value, nesting + 1)
 
 
+def _put_bare(element: ET.Element, value: bytes, nesting: int) -> bool:
+    """The APDU of a gateway without an element around it; False where it is none, or too deep."""
+    inner = carried_record(value) if nesting < MAX_NESTING else None
+    if inner is not None:
+        _put_apdu(element, inner, value, nesting + 1)
+    return inner is not None
+
+
 def _carried_of(element: ET.Element) -> bytes:
     return _octets_of(only_child(element)) if len(element) else octets(leaf(element))
 
@@ -318,28 +356,34 @@ def _put_service_error(element: ET.Element, error: ConfirmedServiceError) -> boo
     service, kind = names.SERVICES.get(error.service), names.ERROR_CLASSES.get(error.error_type)
     if service is None or kind is None:
         return False
-    codes = names.INITIATE_ERRORS if error.error_type == ErrorClass.INITIATE else {}
+    codes = names.SERVICE_ERRORS.get(error.error_type, {})
     put_integer(add(add(element, service), kind), error.value, None, codes)
     return True
 
 
 def _service_error_of(element: ET.Element) -> ConfirmedServiceError | None:
     """The inverse of `_put_service_error`; None where the elements are those of plain fields."""
-    if len(children(element)) != 1:
+    found = children(element)
+    outer = found[-1] if found else element
+    simple = [child.tag for child in found] == ["service", "service-error"]
+    if len(found) != 1 and not simple:
         return None
-    outer = only_child(element)
     try:
         inner = only_child(outer)
-        service = next(tag for tag, name in names.SERVICES.items() if name == outer.tag)
-        kind = next(tag for tag, name in names.ERROR_CLASSES.items() if name == inner.tag)
+        service = number(found[0]) if simple else _tag_of(names.SERVICES, outer.tag)
+        kind = _tag_of(names.ERROR_CLASSES, inner.tag)
     except StopIteration:
         raise XmlError(f"<{outer.tag[:60]}> and what is in it name no service error") from None
-    codes = names.INITIATE_ERRORS if kind == ErrorClass.INITIATE else {}
+    codes = names.SERVICE_ERRORS.get(kind, {})
     _, codec = ConfirmedServiceError.layout[2]
     try:
         return ConfirmedServiceError(service, kind, _checked(_inner(codec), inner, codec, codes))
     except XmlError as fault:
         raise fault.inside(inner.tag).inside(outer.tag) from fault.__cause__
+
+
+def _tag_of(named: Labels, name: str) -> int:
+    return next(tag for tag, one in named.items() if one == name)
 
 
 # --- values by codec -------------------------------------------------------------------------------------------------
@@ -360,19 +404,29 @@ def _inner_of(element: ET.Element, codec: Any, labels: Labels) -> Any:
 def _put_items(element: Shown, node: Node, codec: Any, labels: Labels) -> None:
     name = names.item_name(codec.inner)
     for item in node.children[1:]:
-        _put(add(element, name), item, codec.inner, labels)
+        _put(element if name == names.BARE else add(element, name), item, codec.inner, labels)
 
 
 def _items_of(element: ET.Element, codec: Any, labels: Labels) -> list[Any]:
-    name, form, items = names.item_name(codec.inner), _inner(codec.inner), []
+    form, items = _inner(codec.inner), []
     for place, child in enumerate(children(element)):
         try:
-            if child.tag != name:
-                raise XmlError(f"<{name}> wanted")
-            items.append(_checked(form, child, codec.inner, labels))
+            items.append(_checked(form, _item(codec.inner, child), codec.inner, labels))
         except XmlError as fault:
             raise fault.inside(f"{child.tag}[{place}]") from fault.__cause__
     return items
+
+
+def _item(codec: Codec, child: ET.Element) -> ET.Element:
+    """The element around an item, also where a document leaves it out and has the item's content.  Raises XmlError."""
+    name, contents = names.item_name(codec), names.item_contents(codec)
+    if child.tag in contents:
+        around = ET.Element(name)
+        around.append(child)
+        return around
+    if child.tag not in ((name,) if name else ("Get-Data-Result", "CHOICE")):
+        raise XmlError(f"<{name or ' or '.join(contents)}> wanted")
+    return child
 
 
 def _put_result(element: Shown, node: Node, codec: Any, labels: Labels) -> None:
@@ -385,7 +439,7 @@ def _put_result(element: Shown, node: Node, codec: Any, labels: Labels) -> None:
 def _result_of(element: ET.Element, codec: Any, labels: Labels) -> Any:
     child = only_child(element)
     try:
-        if child.tag == "data-access-result":
+        if child.tag in names.REFUSALS:
             refusal = c.Refusal(integer_of(child, codec, names.ACCESS_RESULTS))
             codec.encode(refusal, bytearray())
             return refusal
@@ -404,8 +458,9 @@ def _put_alternative(element: Shown, node: Node, codec: Any, labels: Labels) -> 
 
 def _alternative_of(element: ET.Element, codec: Any, labels: Labels) -> Record:
     child = only_child(element)
+    refused = child.tag in names.REFUSALS
     for _, of in codec.by_tag:
-        if names.element_name(of) == child.tag:
+        if names.element_name(of) == child.tag or (refused and of is DataAccessError):
             try:
                 return _record_of(of, child)
             except XmlError as fault:

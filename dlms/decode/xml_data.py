@@ -13,9 +13,9 @@ from dlms.compact_array import ARRAY, STRUCTURE, ArrayType, CompactArray, Descri
 from dlms.data import TYPE_NAMES, BitString, Float32, Float64, Utf8String, tag_of
 from dlms.data_json import TAG_OF_NAME
 from dlms.decode.annotate import Node
-from dlms.decode.xml_text import XmlError, add, boolean, children, integer, leaf, octets, only_child, put_text
+from dlms.decode.xml_text import XmlError, add, boolean, children, integer, leaf, number, octets, only_child, put_text
 from dlms.limits import MAX_DEPTH
-from dlms.values import INTEGERS, SCALARS
+from dlms.values import INTEGERS, SCALARS, TypedInt
 
 _TAGS = {name: tag for tag, name in TYPE_NAMES.items()}
 
@@ -76,7 +76,7 @@ def _put_hex(value_octets: Callable[[Any], bytes]) -> Callable[[ET.Element, Any]
 
 
 def _put_boolean(element: ET.Element, value: Any) -> None:
-    element.text = "true" if value else "false"
+    element.text = str(int(bool(value)))
 
 
 def _put_integer(element: ET.Element, value: Any) -> None:
@@ -127,8 +127,9 @@ def _octets_of(make: Callable[[bytes], Any]) -> Callable[[ET.Element], Any]:
     return lambda element: make(octets(leaf(element)))
 
 
-def _integer_of(kind: Callable[[int], Any]) -> Callable[[ET.Element], Any]:
-    return lambda element: kind(integer(leaf(element)))
+def _integer_of(kind: type[TypedInt]) -> Callable[[ET.Element], Any]:
+    bits = kind.high.bit_length() + 1 if kind.low < 0 else 0
+    return lambda element: kind(number(element, bits))
 
 
 def _bits_of(element: ET.Element) -> BitString:

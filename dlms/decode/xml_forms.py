@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -17,10 +18,24 @@ from dlms.acse import (
     TaggedDiagnostic,
     TaggedInteger,
 )
+from dlms.apdu.short_name import ParameterizedAccess, VariableName
 from dlms.codec import Codec, Record
 from dlms.decode import asn1_names as names
 from dlms.decode.asn1_names import Labels
-from dlms.decode.xml_text import Shown, XmlError, add, boolean, integer, leaf, octets, only_child
+from dlms.decode.xml_spelling import value_named
+from dlms.decode.xml_text import (
+    VALUE,
+    Shown,
+    XmlError,
+    add,
+    boolean,
+    children,
+    integer,
+    leaf,
+    number,
+    octets,
+    only_child,
+)
 from dlms.enums import Conformance
 
 
@@ -43,9 +58,12 @@ def put_integer(element: ET.Element, value: Any, codec: Any, labels: Labels) -> 
 
 def integer_of(element: ET.Element, codec: Any, labels: Labels) -> int:
     """The inverse of `put_integer`; a number is also taken where there are names.  Raises XmlError."""
-    text = leaf(element)
-    named = {name.lower(): value for value, name in labels.items()}.get(text.strip().lower())
-    return integer(text) if named is None else named
+    named = value_named(leaf(element), labels)
+    if named is None:
+        named = number(
+            element, 8 * struct.calcsize(codec.fmt) if isinstance(codec, c.Fixed) and codec.fmt.islower() else 0
+        )
+    return named
 
 
 def put_octets(element: ET.Element, value: Any, codec: Any, labels: Labels) -> None:
@@ -59,7 +77,7 @@ def octets_of(element: ET.Element, codec: Any, labels: Labels) -> bytes:
 
 
 def _put_boolean(element: ET.Element, value: Any, codec: Any, labels: Labels) -> None:
-    element.text = "true" if value else "false"
+    element.text = str(int(bool(value)))
     if value > 1:
         element.set("hex", f"{int(value):02X}")
 
@@ -91,15 +109,18 @@ def _put_conformance(element: ET.Element, value: Any, codec: Any, labels: Labels
 
 
 def _conformance_of(element: ET.Element, codec: Any, labels: Labels) -> Conformance:
-    values = {name: bit for bit, name in names.CONFORMANCE.items()}
-    words = leaf(element).split()
-    unknown = [word for word in words if word not in values]
+    if len(element):
+        words = [child.get("Name", child.tag) for child in children(element)]  # the simple dialect
+    else:
+        words = leaf(element).split()
+    bits = [(word, value_named(word, names.CONFORMANCE)) for word in words]
+    unknown = [word for word, bit in bits if bit is None]
     if unknown:
         raise XmlError(f"{unknown[0]!r:.60} is no bit of the conformance block")
-    return Conformance(sum(values[word] for word in set(words)))
+    return Conformance(sum({bit for _, bit in bits if bit is not None}))
 
 
-def _identifier_under(base: bytes) -> Form:
+def _identifier_under(base: bytes, arcs: Labels) -> Form:
     """An object identifier: the last arc where it is one of DLMS, else its octets in the attribute `hex`."""
 
     def put(element: ET.Element, value: Any, codec: Any, labels: Labels) -> None:
@@ -110,7 +131,10 @@ def _identifier_under(base: bytes) -> Form:
 
     def of(element: ET.Element, codec: Any, labels: Labels) -> bytes:
         text, coded = leaf(element, "hex"), element.get("hex")
-        return base + bytes((integer(text),)) if coded is None else octets(coded)
+        if coded is not None:
+            return octets(coded)
+        arc = value_named(text, arcs)
+        return base + bytes((integer(text) if arc is None else arc,))
 
     return Form(put, of)
 
@@ -134,6 +158,8 @@ def _put_authentication(element: ET.Element, value: Any, codec: Any, labels: Lab
 
 
 def _authentication_of(element: ET.Element, codec: Any, labels: Labels) -> bytes:
+    if VALUE in element.attrib:
+        return octets(leaf(element))
     child = only_child(element)
     if child.tag != "charstring":
         raise XmlError("charstring wanted")
@@ -152,7 +178,7 @@ def _diagnostic_of(element: ET.Element, codec: Any, labels: Labels) -> Diagnosti
     source = next((source for source, name in _SOURCES.items() if name == child.tag), None)
     if source is None:
         raise XmlError(f"{' or '.join(_SOURCES.values())} wanted")
-    return Diagnostic(source, integer(leaf(child)))
+    return Diagnostic(source, number(child))
 
 
 SIMPLE: Mapping[type[Codec], Form] = {
@@ -165,9 +191,15 @@ SIMPLE: Mapping[type[Codec], Form] = {
 }
 """The codecs whose values are not made of others."""
 
+_CONTEXTS: Labels = {1: "LN", 2: "SN", 3: "LN_WITH_CIPHERING", 4: "SN_WITH_CIPHERING"}
+_MECHANISMS: Labels = dict(
+    enumerate(("None", "Low", "High", "HighMD5", "HighSHA1", "HighGMAC", "HighSHA256", "HighECDSA"))
+)
+"""What the simple dialect calls the last arcs."""
+
 _ACSE_FORMS: Mapping[str, Form] = {
-    "application_context_name": _identifier_under(CONTEXT_OID),
-    "mechanism_name": _identifier_under(MECHANISM_OID),
+    "application_context_name": _identifier_under(CONTEXT_OID, _CONTEXTS),
+    "mechanism_name": _identifier_under(MECHANISM_OID, _MECHANISMS),
     **dict.fromkeys(
         ("sender_acse_requirements", "responder_acse_requirements"), Form(_put_requirements, _requirements_of)
     ),
@@ -177,7 +209,17 @@ _ACSE_FORMS: Mapping[str, Form] = {
     ),
 }
 
+
+def _short_name_of(element: ET.Element, codec: Any, labels: Labels) -> int:
+    """A short name, also as the signed number that ObjectName is in the ASN.1 module."""
+    name = number(element)
+    return name + 0x1_0000 if -0x8000 <= name < 0 else name
+
+
 SPECIAL: Mapping[tuple[type[Record], str], Form] = {
-    (of, field): _ACSE_FORMS[field] for of in ACSE.values() for field, _ in of.layout if field in _ACSE_FORMS
+    **{(of, field): _ACSE_FORMS[field] for of in ACSE.values() for field, _ in of.layout if field in _ACSE_FORMS},
+    **dict.fromkeys(
+        ((VariableName, "variable_name"), (ParameterizedAccess, "variable_name")), Form(put_integer, _short_name_of)
+    ),
 }
 """Fields whose codec says less than the standard."""

@@ -27,6 +27,8 @@ _UNCARRIED = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 CODED, LENGTHS = "coded", "length-octets"
 """Attributes of ours that any element may have; see `xml_marks`."""
+VALUE, COUNT = "Value", "Qty"
+"""Attributes of the simple dialect: the text of an element, where a number is in hex, and how many elements are inside."""
 
 
 class Shown(ET.Element):
@@ -141,13 +143,20 @@ def leaf(element: ET.Element, *attributes: str) -> str:
     """The text of an element without children.  Raises XmlError for children, and attributes beside those named."""
     if len(element):
         raise XmlError(f"<{element[0].tag}> inside, text wanted")
-    check_attributes(element, *attributes)
-    return element.text or ""
+    check_attributes(element, VALUE, *attributes)
+    if VALUE not in element.attrib:
+        return element.text or ""
+    if element.text and not element.text.isspace():
+        raise XmlError(f"text beside the attribute {VALUE}")
+    return element.attrib[VALUE]
 
 
 def children(element: ET.Element, *attributes: str) -> list[ET.Element]:
     """The children of an element without text.  Raises XmlError for text, and attributes beside those named."""
-    check_attributes(element, *attributes)
+    check_attributes(element, COUNT, *attributes)
+    count = element.get(COUNT)
+    if count is not None and len(element) not in (_digits(count, 10), _digits(count, 16)):
+        raise XmlError(f"{len(element)} elements inside, {COUNT} says {count!r:.20}")
     if any(text and not text.isspace() for text in (element.text, *(child.tail for child in element))):
         raise XmlError("text beside the elements inside")
     return list(element)
@@ -184,9 +193,25 @@ def integer(text: str) -> int:
     return int(digits)
 
 
+def number(element: ET.Element, bits: int = 0) -> int:
+    """The number in an element: decimal text, or hex in the attribute Value, of `bits` with a sign.  Raises XmlError."""
+    text = leaf(element)
+    if VALUE not in element.attrib:
+        return integer(text)
+    found = _digits(text.strip(), 16)
+    if found is None:
+        raise XmlError(f"{text!r:.40} is no number in hex")
+    return found - (1 << bits) if bits and found >> (bits - 1) == 1 else found
+
+
+def _digits(text: str, base: int) -> int | None:
+    digits = "[0-9A-Fa-f]" if base == 16 else "[0-9]"
+    return int(text, base) if re.fullmatch(f"{digits}{{1,20}}", text) else None
+
+
 def boolean(text: str) -> bool:
     """true, false, 1 or 0.  Raises XmlError."""
     word = text.strip().lower()
-    if word not in ("true", "false", "1", "0"):
+    if word not in ("true", "false", "1", "0", "01", "00"):
         raise XmlError(f"{word!r:.40} is neither true nor false")
-    return word in ("true", "1")
+    return word in ("true", "1", "01")

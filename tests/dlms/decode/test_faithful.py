@@ -164,7 +164,7 @@ def test_the_two_lengths_of_a_field_of_acse() -> None:
     [
         ("c401c1000301", 'coded="01"', 'coded="00"', "another message"),
         ("c401c1000301", 'coded="01"', 'coded="0"', "boolean: not octets in hex"),
-        ("c401c1000301", ">true<", ">false<", "another message"),
+        ("c401c1000301", ">1<", ">0<", "another message"),
         ("c401c10009820001aa", '"3"', '"3 1"', "octet-string: the attribute length-octets has 2 numbers, 1 wanted"),
         ("c401c10009820001aa", '"3"', '"6"', "the length 1 takes 1 to 5 octets"),
         ("c401c10009820001aa", '"3"', '"x"', "'x' is no decimal number"),

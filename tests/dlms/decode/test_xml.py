@@ -118,7 +118,7 @@ def test_the_deepest_value_survives() -> None:
 @given(st.sampled_from((2, 0x80, 0xFF)))
 def test_a_boolean_keeps_its_octet(octet: int) -> None:
     wire = encode(SetRequestWithDatablock(1, DataBlock(octet, 1, b"")))  # type: ignore[arg-type]
-    assert f'<x:last-block hex="{octet:02X}">true</x:last-block>' in to_xml(wire)
+    assert f'<x:last-block hex="{octet:02X}">1</x:last-block>' in to_xml(wire)
     assert from_xml(to_xml(wire)) == wire
 
 
@@ -184,7 +184,7 @@ def test_a_diagnostic_names_its_source() -> None:
     ("octets", "shown"),
     [
         ("0e010601", "<x:initiate>dlms-version-too-low</x:initiate>"),
-        ("0e060502", "<x:access>2</x:access>"),
+        ("0e060502", "<x:access>object-access-violated</x:access>"),
         ("0e020502", "<x:service>2</x:service>"),
         ("0e010801", "<x:error-type>8</x:error-type>"),
         ("d80206000000ff", "<x:invocation-counter>255</x:invocation-counter>"),
@@ -194,7 +194,7 @@ def test_a_diagnostic_names_its_source() -> None:
         ("c401c1010f", "<x:data-access-result>long-get-aborted</x:data-access-result>"),
         ("0d020001 03", "<x:data-access-error>read-write-denied</x:data-access-error>"),
         ("c803300000", "<x:glo-get-request>300000</x:glo-get-request>"),
-        ("2103300000", "<x:glo-initiateRequest>300000</x:glo-initiateRequest>"),
+        ("2103300000", "<x:glo-initiate-request>300000</x:glo-initiate-request>"),
         ("6303800100", "<x:reason>normal</x:reason>"),
     ],
 )
@@ -214,7 +214,7 @@ def test_every_class_and_field_has_an_element_name() -> None:
         assert all(name.fullmatch(one) for one in (asn1_names.element_name(of), *fields))
     for of, exceptions in asn1_names._FIELDS_OF.items():
         assert exceptions.keys() & {field for field, _ in of.layout}, of
-    assert asn1_names.field_name(Aarq, "calling_ap_title") == "calling-AP-title"
+    assert asn1_names.field_name(Aarq, "calling_ap_title") == "CallingAPTitle"
     assert asn1_names.element_name(AccessAction) == "access-request-action"
 
 
@@ -293,7 +293,12 @@ SCALAR = "<x:{0}>{1}</x:{0}>"
         (f"<x:unsigned>{'9' * 5000}</x:unsigned>", "unsigned"),
         ("<x:unsigned/>", "unsigned"),
         ("<x:unsigned>1<x:unsigned/></x:unsigned>", "text wanted"),
-        ("<x:unsigned Value='1'/>", "attribute 'Value' is unknown"),
+        ("<x:unsigned value='1'/>", "attribute 'value' is unknown"),
+        ("<x:unsigned Value='1'>1</x:unsigned>", "text beside the attribute Value"),
+        ("<x:unsigned Value='xy'/>", "no number in hex"),
+        ("<x:unsigned Value='100'/>", "no unsigned"),
+        ("<x:structure Qty='2'><x:null-data/></x:structure>", "1 elements inside, Qty says '2'"),
+        ("<x:structure Qty='x'/>", "0 elements inside, Qty says 'x'"),
         ("<x:boolean>maybe</x:boolean>", "boolean"),
         ("<x:octet-string>0</x:octet-string>", "not octets"),
         ("<x:octet-string>zz</x:octet-string>", "not octets"),
@@ -343,7 +348,7 @@ def test_wrong_descriptions_of_compact_arrays_are_refused(description: str) -> N
     [
         ("</x:xDLMS-APDU>", "", "no XML"),
         ("<x:get-request>", "<x:get-request>&ent;", "no XML"),
-        ("x:class-id", "x:classid", "class-id> is missing"),
+        ("x:class-id", "x:class", "class-id> is missing"),
         ("<x:class-id>8</x:class-id>", "", "cosem-attribute-descriptor: <class-id> is missing"),
         ("<x:class-id>8</x:class-id>", "<x:class-id>8</x:class-id><x:class-id>8</x:class-id>", "repeated"),
         ("<x:class-id>8</x:class-id>", "<x:class-id>8</x:class-id><x:other/>", "<other> is unknown here"),
@@ -384,8 +389,8 @@ PUSH = DataNotification(1, b"", UntaggedPush(5, ((CosemAttributeDescriptor(1, by
         (Aarq(sender_acse_requirements=b"\x07\x80"), ">1<", ">0<"),
         (DataNotification(1, b"", 1 == 1), "data-value", "data"),
         (DataNotification(1, bytes(12), None), "00" * 12, "00"),
-        (SetRequestWithDatablock(1, DataBlock(True, 1, b"")), ">true<", ' hex="01">true<'),
-        (SetResponseWithList(1, [0]), "x:Data-Access-Result", "x:Data"),
+        (SetRequestWithDatablock(1, DataBlock(True, 1, b"")), ">1</x:last", ' hex="01">1</x:last'),
+        (SetResponseWithList(1, [0]), "x:data-access-result", "x:data"),
         (GetResponseNormal(1, None), "x:data>", "x:date>"),
         (ReadRequest([VariableName(8)]), "x:variable-name", "x:name"),
         (AccessRequest(1, b"", [], []), "<x:access-request-body>", "<x:access-request-body><x:date-time />"),
