@@ -26,21 +26,16 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dlms import apdu as services
-from dlms.acse import Aare, Aarq, decode_acse
-from dlms.apdu import decode_apdu
-from dlms.apdu.protected import ENVELOPE_TAGS
+from dlms.acse import Aare, Aarq
+from dlms.apdu import GeneralBlockTransfer
 from dlms.association import KINDS, Association, Kind, Negotiated, Role, State
-from dlms.codec import Record, decode, encode
+from dlms.codec import Record, encode
 from dlms.enums import Conformance
 from dlms.errors import (
-    DecodeError,
     DlmsError,
     LinkError,
     LocalProtocolError,
     OutcomeUnknown,
-    RemoteProtocolError,
-    SecurityError,
     ServiceRefused,
 )
 from dlms.events import Closed as Closed
@@ -51,21 +46,20 @@ from dlms.events import Notification as Notification
 from dlms.exchange import Exchange, goes_alone, repeatable, unfinished
 from dlms.exchange import Ticket as Ticket
 from dlms.framing import Connected, Disconnected, Framing, Received
-from dlms.general_block import BlockStream, BlockTransfer, unacknowledged, unconfirmed
+from dlms.general_block import BlockTransfer, unacknowledged
 from dlms.invoke_ids import CONTINUATIONS, InvokeIds
 from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.notifications import Taken, confirmation
 from dlms.operations import Operation, Request
 from dlms.operations.associate import AssociationRequest, associate, assumed, negotiate, release
 from dlms.quirks import Quirk
+from dlms.reception import Arrival, Reception
 from dlms.trace import NO_TRACE, Trace
 
 if TYPE_CHECKING:
     from dlms.client_ciphering import ClientCiphering
 
 T = TypeVar("T")
-
-NOTIFICATION_TAGS = tuple(of.prefix for of, kind in KINDS.items() if kind is Kind.NOTIFICATION)
 
 
 class Connection:
@@ -107,9 +101,9 @@ class Connection:
         self._connecting = self._up = False
         self._parallel, self._ids = parallel, InvokeIds()
         self._blocks = BlockTransfer(framing.window, retries=retries)
-        self._pushed = BlockStream()
         self._taken = Taken()
         self._ciphering = _ciphering(request)
+        self._reception = Reception(self.association, self._blocks, self._ciphering, self._replies)
 
     # what the user asks
 
@@ -404,31 +398,53 @@ class Connection:
                     self._close(reason, now)
 
     def _receive(self, data: bytes, now: float) -> None:
+        arrival = self._reception.receive(data, now)
+        if data[:1] == GeneralBlockTransfer.prefix:
+            try:
+                self._acknowledge(now)
+            except DlmsError as error:
+                return self._fault(error, self._awaiting(data), now)
+        if isinstance(arrival, Arrival):
+            self._arrived(*arrival, now)
+        elif arrival is not None and arrival.notifies:  # a push that is none, or was not agreed on, answers nothing
+            self._refuse(arrival.error)
+        elif arrival is not None:
+            self._fault(arrival.error, self._awaiting(arrival.data), now)
+
+    def _acknowledge(self, now: float) -> None:
+        """What general blocks are answered with; those of an answer give it its time again."""
+        for exchange in self._under_way:
+            if self._blocks.received > exchange.blocks:
+                exchange.blocks = self._blocks.received
+                exchange.deadline = now + exchange.ticket.timeout_s
+                exchange.repeat_at.clear()
+        pieces, self._reception.acknowledgements = self._reception.acknowledgements, []
+        for piece in pieces:
+            self.framing.send(piece, now)
+
+    def _arrived(self, apdu: Record, data: bytes, enveloped: bool, now: float) -> None:
+        kind = KINDS.get(type(apdu))
+        if kind is Kind.NOTIFICATION:
+            return self._notified(apdu, data, now)
+        reliable = self.framing.reliable
+        exchange = next((one for one in self._under_way if one.answered_by(data, apdu, reliable=reliable)), None)
+        if exchange is None:
+            self.dropped += 1
+            return
         try:
-            whole = self._unblocked(data, now)
-            if whole is None:
-                return
-            data = self._opened(whole)
-            apdu = self._decode(data)
-            kind = KINDS.get(type(apdu))
-            if kind is Kind.NOTIFICATION:
-                return self._notified(apdu, data, now)
-            reliable = self.framing.reliable
-            exchange = next((one for one in self._under_way if one.answered_by(data, apdu, reliable=reliable)), None)
-            if exchange is None:
-                self.dropped += 1
-                return
             if isinstance(apdu, Aare):
                 self.association.negotiated = negotiate(self.request, apdu)
             self.association.receive(apdu)
         except DlmsError as error:
-            if data[:1] in NOTIFICATION_TAGS:  # a push that is none, or was not agreed on, answers nothing
-                self.dropped += 1
-                return self._events.append(Fault(error))
             return self._fault(error, self._awaiting(data), now)
         self._trace.apdu_received(apdu)
-        unproven = self._ciphering is not None and self.association.state is State.OPEN and data is whole
+        unproven = self._ciphering is not None and self.association.state is State.OPEN and not enveloped
         self._answered(exchange, apdu, unproven, now)
+
+    def _refuse(self, error: DlmsError) -> None:
+        """A notification that cannot be used is reported, whatever else waits."""
+        self.dropped += 1
+        self._events.append(Fault(error))
 
     def _answered(self, exchange: Exchange, apdu: Record, unproven: bool, now: float) -> None:
         self._under_way.remove(exchange)
@@ -451,66 +467,23 @@ class Connection:
             return self._under_way[0]
         return next((exchange for exchange in self._under_way if exchange.numbered(data)), None)
 
-    def _unblocked(self, data: bytes, now: float) -> bytes | None:
-        """The APDU, or the one that this block completes; None when more blocks must come."""
-        if data[:1] != services.GeneralBlockTransfer.prefix:
-            if len(data) > self.negotiated.max_receive > 0 and data[:1] not in NOTIFICATION_TAGS:
-                raise RemoteProtocolError(f"{len(data)} octets; {self.negotiated.max_receive} were agreed")
-            return data
-        block = decode(services.GeneralBlockTransfer, data)
-        if unconfirmed(block) and not (block.block_number_ack and self._blocks.sending):
-            return self._streamed(block)
-        agreed = Conformance.GENERAL_BLOCK_TRANSFER in self.negotiated.conformance
-        if not agreed and self.association.state is not State.CLOSED:
-            raise RemoteProtocolError("a general block, which was not negotiated")
-        for piece in self._blocks.receive(block, now):
-            self.framing.send(piece, now)
-        for exchange in self._under_way:
-            if self._blocks.received > exchange.blocks:
-                exchange.blocks = self._blocks.received
-                exchange.deadline = now + exchange.ticket.timeout_s
-                exchange.repeat_at.clear()
-        return self._blocks.take()
-
-    def _streamed(self, block: services.GeneralBlockTransfer) -> bytes | None:
-        """The APDU that this block completes; nobody waits for an acknowledgement, and what is lost stays lost."""
-        try:
-            return self._pushed.receive(block)
-        except DlmsError as error:
-            self._events.append(Fault(error))
-            return None
-
-    def _opened(self, data: bytes) -> bytes:
-        """The plain APDU.  Raises SecurityError for one that is protected worse than what was asked for."""
-        if self._ciphering is not None:
-            return self._ciphering.open(data, authenticating=self._authenticating)
-        if data[:1] and data[0] in ENVELOPE_TAGS:
-            raise SecurityError("a protected APDU, and no keys are known here")
-        return data
-
-    def _decode(self, data: bytes) -> Record:
-        """The record that is waited for where the prefix allows several (a result left encoded), else the usual one."""
-        if data[:1] in (b"\x61", b"\x63"):
-            apdu = decode_acse(data)
-            return apdu if self._ciphering is None else self._ciphering.accepted(apdu)
-        if (exchange := self._awaiting(data)) is not None:
-            for wanted in exchange.request.replies:
-                if data.startswith(wanted.prefix):
-                    return decode(wanted, data)
-        if len(data) > MAX_APDU:
-            raise DecodeError(f"an APDU of {len(data)} octets, {MAX_APDU} at most", data, MAX_APDU)
-        return decode_apdu(data)
+    def _replies(self, data: bytes) -> tuple[type[Record], ...]:
+        exchange = self._awaiting(data)
+        return () if exchange is None else exchange.request.replies
 
     def _notified(self, apdu: Record, data: bytes, now: float) -> None:
-        self.association.receive(apdu)
-        self._trace.apdu_received(apdu)
-        confirm = confirmation(apdu)
-        if confirm is None or self._taken.is_new(confirm, data):
-            self._events.append(Notification(apdu))
-        else:
-            self.repeated += 1
-        if confirm is not None and self._up:
-            self.framing.send(self._closed(encode(confirm)), now, reply=False)
+        try:
+            self.association.receive(apdu)
+            self._trace.apdu_received(apdu)
+            confirm = confirmation(apdu)
+            if confirm is None or self._taken.is_new(confirm, data):
+                self._events.append(Notification(apdu))
+            else:
+                self.repeated += 1
+            if confirm is not None and self._up:
+                self.framing.send(self._closed(encode(confirm)), now, reply=False)
+        except DlmsError as error:
+            self._refuse(error)
 
     def _fault(self, error: DlmsError, exchange: Exchange | None, now: float) -> None:
         """Fail the operation that waits, or report what nothing waited for."""
@@ -540,7 +513,7 @@ class Connection:
         self.closed, self._up = reason, False
         self.association.lower_layer_lost()
         self._blocks.reset()
-        self._pushed.reset()
+        self._reception.reset()
         lost, self._under_way = self._under_way, []
         for exchange in lost:
             if not exchange.ticket.done:

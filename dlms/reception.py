@@ -1,0 +1,115 @@
+"""What arrives: from the APDUs that the layer below delivers to plain records.  Sans-IO.
+
+An APDU comes whole or in general blocks, plain or in an envelope.  Here blocks are put together, envelopes opened and
+records decoded, each once; whom a record is for, and what becomes of it, is the connection's.  Nothing received raises: what
+cannot be used comes out as `Spoilt`, with the octets as far as they were opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from dlms import apdu as services
+from dlms.acse import decode_acse
+from dlms.apdu import decode_apdu
+from dlms.apdu.protected import ENVELOPE_TAGS
+from dlms.association import KINDS, Association, Kind, State
+from dlms.codec import Record, decode
+from dlms.enums import Conformance
+from dlms.errors import DecodeError, DlmsError, RemoteProtocolError, SecurityError
+from dlms.general_block import BlockStream, BlockTransfer, unconfirmed
+from dlms.limits import MAX_APDU
+
+if TYPE_CHECKING:
+    from dlms.client_ciphering import ClientCiphering
+
+NOTIFICATION_TAGS = tuple(of.prefix for of, kind in KINDS.items() if kind is Kind.NOTIFICATION)
+_ACSE_TAGS = (b"\x61", b"\x63")
+
+
+class Arrival(NamedTuple):
+    """An APDU that can be used: its record, its plain octets, and whether it came in an envelope."""
+
+    apdu: Record
+    data: bytes
+    enveloped: bool
+
+
+class Spoilt(NamedTuple):
+    """One that cannot: why, its octets as far as they were opened, and whether it is a notification, which answers nothing."""
+
+    error: DlmsError
+    data: bytes
+    notifies: bool
+
+
+class Reception:
+    """The receiving end of one association.
+
+    `blocks` are the general blocks that it shares with the sending end; `replies` names the records that may answer what is
+    under way, given plain octets: one of them is preferred where a prefix allows several.
+    """
+
+    def __init__(
+        self,
+        association: Association,
+        blocks: BlockTransfer,
+        ciphering: ClientCiphering | None,
+        replies: Callable[[bytes], Sequence[type[Record]]],
+    ) -> None:
+        self.acknowledgements: list[bytes] = []
+        """General blocks that go out before anything else."""
+        self._association, self._blocks, self._ciphering, self._replies = association, blocks, ciphering, replies
+        self._stream = BlockStream()
+
+    def reset(self) -> None:
+        """Forget half a notification."""
+        self._stream.reset()
+
+    def receive(self, data: bytes, now: float) -> Arrival | Spoilt | None:
+        """One APDU from the layer below; None when it is a block, and more must come."""
+        streamed = False
+        try:
+            if data[:1] == services.GeneralBlockTransfer.prefix:
+                block = decode(services.GeneralBlockTransfer, data)
+                streamed = unconfirmed(block) and not (block.block_number_ack and self._blocks.sending)
+                whole = self._stream.receive(block) if streamed else self._unblocked(block, now)
+                if whole is None:
+                    return None
+                data, streamed = whole, False
+            elif len(data) > self._association.negotiated.max_receive > 0 and data[:1] not in NOTIFICATION_TAGS:
+                raise RemoteProtocolError(f"{len(data)} octets; {self._association.negotiated.max_receive} were agreed")
+            envelope, data = data, self._opened(data)
+            return Arrival(self._decoded(data), data, data is not envelope)
+        except DlmsError as error:
+            return Spoilt(error, data, streamed or data[:1] in NOTIFICATION_TAGS)
+
+    def _unblocked(self, block: services.GeneralBlockTransfer, now: float) -> bytes | None:
+        """The APDU that this block completes, None when more must come."""
+        association = self._association
+        agreed = Conformance.GENERAL_BLOCK_TRANSFER in association.negotiated.conformance
+        if not agreed and association.state is not State.CLOSED:
+            raise RemoteProtocolError("a general block, which was not negotiated")
+        self.acknowledgements += self._blocks.receive(block, now)
+        return self._blocks.take()
+
+    def _opened(self, data: bytes) -> bytes:
+        """The plain APDU.  Raises SecurityError for one that is protected worse than what was asked for."""
+        if self._ciphering is not None:
+            return self._ciphering.open(data, authenticating=self._association.state is State.AUTHENTICATING)
+        if data[:1] and data[0] in ENVELOPE_TAGS:
+            raise SecurityError("a protected APDU, and no keys are known here")
+        return data
+
+    def _decoded(self, data: bytes) -> Record:
+        """The record that is waited for where the prefix allows several (a result left encoded), else the usual one."""
+        if data[:1] in _ACSE_TAGS:
+            apdu = decode_acse(data)
+            return apdu if self._ciphering is None else self._ciphering.accepted(apdu)
+        for wanted in self._replies(data):
+            if data.startswith(wanted.prefix):
+                return decode(wanted, data)
+        if len(data) > MAX_APDU:
+            raise DecodeError(f"an APDU of {len(data)} octets, {MAX_APDU} at most", data, MAX_APDU)
+        return decode_apdu(data)
