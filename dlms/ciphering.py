@@ -87,7 +87,8 @@ class Security:
 
     `system_title` is ours; `peer_title` that of the meter, None to believe the one that it tells (what it sends must
     then be protected with it).  `protection` is what requests get and responses must have.  With `dedicated` each
-    association makes a key of its own.  Encryption without authentication proves nothing and must be allowed.
+    association makes a key of its own.  Encryption without authentication proves nothing and must be allowed.  Where
+    anything is signed, our certificate goes along when the association is asked for, unless `tell_certificate` is False.
     Raises LocalProtocolError for what does not go together.
     """
 
@@ -101,6 +102,7 @@ class Security:
     broadcast: bool = False
     compressed: bool = False
     allow_unauthenticated: bool = False
+    tell_certificate: bool = True
 
     def __post_init__(self) -> None:
         try:
@@ -116,6 +118,15 @@ class Security:
             raise LocalProtocolError(f"there is no broadcast key in an envelope with a {self.envelope} key")
         if self.protection & Protection.SIGNED and self.provider.suite.curve_name is None:
             raise LocalProtocolError("security suite 0 has no signatures")
+
+    def certificate(self, *, signing: bool) -> bytes | None:
+        """Our certificate for the AARQ, DER, where the authentication is by `signing` or what we send is signed."""
+        signs = signing or bool(self.protection & Protection.SIGNED)
+        if not signs or not self.tell_certificate or self.provider.suite.curve_name is None:
+            return None
+        from dlms.security.certificates import Purpose  # X.509 is loaded by who signs
+
+        return self.provider.certificate(Purpose.SIGNATURE)
 
     @property
     def shape(self) -> Shape:

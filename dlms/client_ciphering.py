@@ -33,6 +33,11 @@ class ClientCiphering:
         self._initiate = b""
         self._ciphering = self._new(security)
 
+    @property
+    def channel(self) -> Channel:
+        """The keys and the two titles of the association."""
+        return self._ciphering.channel
+
     @staticmethod
     def _new(security: Security, dedicated: Secret | None = None) -> Ciphering:
         provider = security.provider if dedicated is None else security.provider.with_dedicated(dedicated)
@@ -64,7 +69,7 @@ class ClientCiphering:
 
     def _global(self, initiate: bytes) -> bytes:
         shape = self._global_shape
-        if self._ciphering.channel.known_peer is None:  # general-ciphering names the recipient, which is not known yet
+        if self.channel.known_peer is None:  # general-ciphering names the recipient, which is not known yet
             shape = Shape(broadcast=shape.broadcast)
         return self._ciphering.close(initiate, AUTHENTICATED_ENCRYPTED, shape)
 
@@ -83,7 +88,8 @@ class ClientCiphering:
         information = apdu.user_information or b""
         if isinstance(apdu, Aare):
             if apdu.responding_ap_title is not None:
-                self._ciphering.channel.bind(apdu.responding_ap_title)
+                self.channel.bind(apdu.responding_ap_title)
+                self._told(apdu.responding_ap_title, apdu.responding_ae_qualifier)
             proof_due = apdu.result == AssociationResult.ACCEPTED
         else:
             proof_due = apdu.reason in (None, 0)
@@ -93,6 +99,12 @@ class ClientCiphering:
         if proof_due:
             raise SecurityError(f"{apdu.wire_name()} accepts, but its initiate is not protected")
         return apdu
+
+    def _told(self, title: bytes, certificate: bytes | None) -> None:
+        """The meter has sent its certificate, which must be right where no signing key of it is on file."""
+        channel = self.channel
+        if certificate is not None and channel.provider.suite.curve_name is not None:
+            channel.provider = channel.provider.with_sent_certificate(title, certificate)
 
     def open(self, data: bytes, *, authenticating: bool) -> bytes:
         """The plain APDU.  Raises SecurityError for one that is weaker than what was asked for.

@@ -58,6 +58,7 @@ from dlms.trace import NO_TRACE, Trace
 
 if TYPE_CHECKING:
     from dlms.client_ciphering import ClientCiphering
+    from dlms.security.channel import Channel
 
 T = TypeVar("T")
 
@@ -118,6 +119,11 @@ class Connection:
         agreed = self.negotiated
         nameless = agreed.context.short_names or Conformance.GENERAL_BLOCK_TRANSFER in agreed.conformance
         return 1 if nameless else self._parallel
+
+    @property
+    def channel(self) -> Channel | None:
+        """The keys and the two system titles of a ciphered context, None in a plain one."""
+        return None if self._ciphering is None else self._ciphering.channel
 
     def open(self, now: float, timeout_s: float | None = None) -> Ticket[Negotiated]:
         """Bring up the layer below and open the association."""
@@ -365,7 +371,9 @@ class Connection:
             apdu = self._ciphering.prepared(apdu)
         unmarked = Quirk.NO_SERVICE_CLASS in self.quirks and apdu.wire_name().startswith("get-")
         agreed = Conformance.PRIORITY_MANAGEMENT_SUPPORTED in self.negotiated.conformance
-        high = ticket.high_priority and (unmarked or agreed)  # the meter of that quirk is asked like its maker's clients do
+        high = ticket.high_priority and (
+            unmarked or agreed
+        )  # the meter of that quirk is asked like its maker's clients do
         busy = [number for exchange in self._under_way for number in exchange.invoke_ids]
         data, ticket.invoke_id = self._ids.put(
             apdu, encode(apdu), ticket.invoke_id, busy, confirmed=confirmed and not unmarked, high=high

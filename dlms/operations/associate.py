@@ -138,9 +138,11 @@ def aarq(request: AssociationRequest, challenge: bytes = b"") -> Aarq:
     """The AARQ that asks for this association; `challenge` is ours where the authentication is of high level."""
     initiate = InitiateRequest(None, request.confirmed, None, DLMS_VERSION, request.conformance, request.max_receive)
     titled = request.context.ciphered or request.mechanism.with_titles
+    signing, security = request.mechanism is Mechanism.HLS_ECDSA, request.security
     asked = Aarq(
         application_context_name=context_oid(request.context),
         calling_ap_title=request.system_title if titled else None,
+        calling_ae_qualifier=security.certificate(signing=signing) if security is not None and titled else None,
         calling_ae_invocation_id=request.user,
         user_information=encode(initiate),
     )

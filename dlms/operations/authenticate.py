@@ -8,6 +8,7 @@ from __future__ import annotations
 from dlms.acse import Aare
 from dlms.apdu.short_name import ParameterizedAccess, ReadData, ReadRequest, ReadResponse
 from dlms.association import Negotiated
+from dlms.enums import Mechanism
 from dlms.errors import AccessError, AssociationRefused, RemoteProtocolError, SecurityError
 from dlms.operations import Operation, Request, objects, short_name
 from dlms.operations.associate import AssociationRequest, aarq, accepted
@@ -33,8 +34,7 @@ def _prove(request: AssociationRequest, handshake: Handshake, answer: Aare) -> O
     challenge = answer.responding_authentication_value
     if challenge is None:
         raise SecurityError("the server sent no challenge")
-    title = answer.responding_ap_title
-    handshake.receive(challenge, _scheme(request, title))
+    handshake.receive(challenge, _scheme(request, answer.responding_ap_title, answer.responding_ae_qualifier))
     try:
         proof = yield from _reply(handshake.prove(), short_names=request.context.short_names)
     except AccessError as refusal:
@@ -58,8 +58,11 @@ def _reply(answer: bytes, *, short_names: bool) -> Operation[object]:
     raise RemoteProtocolError("no answer to our answer to its challenge")
 
 
-def _scheme(request: AssociationRequest, told: bytes | None) -> Scheme:
-    """What the mechanism does with our secrets; `told` is the title that the server says it has."""
+def _scheme(request: AssociationRequest, told: bytes | None, certificate: bytes | None) -> Scheme:
+    """What the mechanism does with our secrets; `told` is the title that the server says it has.
+
+    `certificate` is what it sent of itself, which must be right where no signing key of it is on file.
+    """
     mechanism, security = request.mechanism, request.security
     if not mechanism.with_titles:
         return scheme_of(mechanism, request.secret, b"", b"", None)
@@ -72,5 +75,8 @@ def _scheme(request: AssociationRequest, told: bytes | None) -> Scheme:
     assert request.system_title is not None, "the request has checked it"
     channel = None
     if security is not None and mechanism.with_keys:
-        channel = Channel(security.provider, security.counters, security.system_title, title)
+        provider = security.provider
+        if certificate is not None and mechanism is Mechanism.HLS_ECDSA:
+            provider = provider.with_sent_certificate(title, certificate)
+        channel = Channel(provider, security.counters, security.system_title, title)
     return scheme_of(mechanism, request.secret, request.system_title, title, channel)

@@ -53,6 +53,11 @@ def wrapping_algorithm(suite: SecuritySuite) -> Algorithm:
     return Algorithm.AES_WRAP_256 if suite.key_length == 32 else Algorithm.AES_WRAP_128
 
 
+def algorithm_of(name: str, suite: SecuritySuite) -> Algorithm:
+    """The algorithm of the key that is so named in a KeySet."""
+    return wrapping_algorithm(suite) if name == "master" else encryption_algorithm(suite)
+
+
 def algorithm_id(algorithm: Algorithm, arc: IdentifierArc = IdentifierArc.CURRENT) -> bytes:
     """The 7 octets of the algorithm identifier."""
     return bytes((0x60, 0x85, 0x74, arc, 0x08, 0x03, algorithm))

@@ -77,6 +77,10 @@ class CounterStore(Protocol):
         """The last number accepted, None for a series not seen yet."""
         ...
 
+    def series(self) -> dict[CounterName, int]:
+        """Every series: where the next lease starts, or the last number accepted."""
+        ...
+
     def accept(self, name: CounterName, value: int) -> None:
         """Keeps `value` as the last accepted.  Raises CounterError when it is not greater than the one kept."""
         ...
@@ -211,3 +215,9 @@ class Counters:
     def receiving(self, fingerprint: bytes, peer_title: bytes) -> ReceiveCounter:
         """Of what this peer sends under this key.  Its state is the store's alone."""
         return ReceiveCounter(self._store, CounterName(fingerprint, Direction.ACCEPTED, peer_title))
+
+    def last_accepted(self, fingerprint: bytes) -> int | None:
+        """The highest number accepted under this key from whoever has it, None while there was none."""
+        series = self._store.series().items()
+        found = (value for name, value in series if name[:2] == (fingerprint, Direction.ACCEPTED))
+        return max(found, default=None)

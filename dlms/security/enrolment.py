@@ -41,16 +41,32 @@ def request(device: DeviceKeys, purpose: Purpose, hardware_type: str | None = No
 
     A key that waits already is asked for again.  Raises LocalProtocolError without a system title and in suite 0.
     """
-    title = device.system_title
-    if title is None:
-        raise LocalProtocolError("a certificate names a system title, and this entry has none")
+    title = _title(device)
+    if purpose.name.lower() not in device.requested:
+        device = with_key_pair(device, purpose)
+    waiting = points.private_key(device.requested[purpose.name.lower()], device.suite)
+    return device, create_request(waiting, title, device.suite, hardware_type)
+
+
+def with_key_pair(device: DeviceKeys, purpose: Purpose) -> DeviceKeys:
+    """The device with a new private key that waits for its certificate, in place of one that waits already.
+
+    Raises LocalProtocolError in suite 0.
+    """
+    waiting = points.private_secret(points.generate(device.suite), device.suite)
+    return dataclasses.replace(device, requested={**device.requested, purpose.name.lower(): waiting})
+
+
+def request_for_held(device: DeviceKeys, purpose: Purpose) -> bytes:
+    """The signing request, DER, for the key that waits or else for the one in force.
+
+    Raises LocalProtocolError where there is neither.
+    """
     name = purpose.name.lower()
-    waiting = device.requested.get(name)
-    if waiting is None:
-        waiting = points.private_secret(points.generate(device.suite), device.suite)
-        device = dataclasses.replace(device, requested={**device.requested, name: waiting})
-    key = points.private_key(waiting, device.suite)
-    return device, create_request(key, title, device.suite, hardware_type)
+    key = device.requested.get(name) or device.private_key(name)
+    if key is None:
+        raise LocalProtocolError(f"no {name} key pair was generated")
+    return create_request(points.private_key(key, device.suite), _title(device), device.suite)
 
 
 def enrol(file: KeyFile, der: bytes, now: datetime.datetime, name: str | None = None) -> str:
@@ -101,6 +117,12 @@ def remove(file: KeyFile, which: Held) -> None:
         file.devices[which.name] = dataclasses.replace(device, certificates=left)
     file.anchors = tuple(der for der in file.anchors if (ANCHOR, der) != (which.role, which.der))
     file.authorities = tuple(der for der in file.authorities if (AUTHORITY, der) != (which.role, which.der))
+
+
+def _title(device: DeviceKeys) -> bytes:
+    if device.system_title is None:
+        raise LocalProtocolError("a certificate names a system title, and this entry has none")
+    return device.system_title
 
 
 def _readable(place: str, der: bytes) -> x509.Certificate:

@@ -12,7 +12,8 @@
 Keys are hex; private keys are numbers in the width of the suite's curve, `secret` is that of the authentication
 mechanism.  `signing_key`, `agreement_key` and `tls_key` are ours: they stand with the device, or with the entry that
 its `identity` names, which is who we are towards it.  `requested` holds private keys whose certificate was asked for
-and has not come.  `public_keys` are points trusted without a certificate.  `next` belongs to `dlms.security.rotation`.
+and has not come.  `public_keys` are points trusted without a certificate.  `next` belongs to `dlms.security.rotation`,
+`policy` to `dlms.security.key_store`: it is that of a device whose own store this is.
 
 Certificates stand here and not in a folder of their own, so that one atomic write puts a key pair and its certificate
 in force together.  A field that is not known is refused: a misspelt key would be a missing one.
@@ -24,13 +25,14 @@ import contextlib
 import dataclasses
 import datetime
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlms.security import keyfile_json
 from dlms.security.keyfile_json import KeyFileError, unique
 from dlms.security.keys import KEY_NAMES, KeyMaterialError, KeySet, NextKey, Secret
+from dlms.security.policy import Policy
 from dlms.security.providers import MemoryKeyProvider
 from dlms.security.store import locked, read_private, replace_private, write_private
 from dlms.security.suite import SUITE_0, SecuritySuite
@@ -71,6 +73,8 @@ class DeviceKeys:
     """DER, by purpose; verified by who uses them."""
     public_keys: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     """x || y, by purpose: trusted without a certificate."""
+    policy: Policy | None = None
+    """The security policy of a device that this file is the key store of."""
 
     def private_key(self, purpose: str) -> Secret | None:
         """The private key in use for "signature", "key_agreement" or "tls"."""
@@ -168,14 +172,15 @@ class KeyFile:
         device = self[name]
         return device if device.identity is None else self[device.identity]
 
-    def peers(self, now: datetime.datetime) -> Peers:
+    def peers(self, now: datetime.datetime, clock: Callable[[], datetime.datetime] | None = None) -> Peers:
         """The public keys of all devices, their certificates verified at `now`, which is aware.
 
-        Certificates that break a rule are left out and stand in `refused`.  Raises CertificateError for an anchor.
+        Certificates that break a rule are left out and stand in `refused`.  `clock` gives the time of what is verified
+        later, `now` without it.  Raises CertificateError for an anchor.
         """
         from dlms.security.peers import Peers  # X.509 is loaded by who uses it
 
-        return Peers.of(self, now)
+        return Peers.of(self, now, clock)
 
     def provider(self, name: str, peers: Peers | None = None) -> MemoryKeyProvider:
         """The keys shared with a device, the private keys and certificates of our identity towards it, and `peers`.

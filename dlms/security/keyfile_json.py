@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlms.errors import SecurityError
 from dlms.security.keys import KEY_NAMES, KeyMaterialError, KeySet, NextKey, Phase, Secret
+from dlms.security.policy import ALL_BITS, Policy
 from dlms.security.protection import check_titles
 from dlms.security.suite import SecuritySuite, suite
 
@@ -22,7 +23,7 @@ PURPOSES = ("signature", "key_agreement", "tls")
 
 _PRIVATE = ("signing_key", "agreement_key", "tls_key")
 _FIELDS = frozenset(
-    {"suite", "system_title", "secret", "identity", "next", "requested", "certificates", "public_keys"}
+    {"suite", "system_title", "secret", "identity", "next", "requested", "certificates", "public_keys", "policy"}
     | {*KEY_NAMES, *_PRIVATE}
 )
 T = TypeVar("T")
@@ -74,6 +75,8 @@ def fields(of: DeviceKeys) -> dict[str, Any]:
         found["system_title"] = of.system_title.hex()
     if of.identity is not None:
         found["identity"] = of.identity
+    if of.policy is not None:
+        found["policy"] = int(of.policy)
     for holder, names in ((of.keys, KEY_NAMES), (of, (*_PRIVATE, "secret"))):
         secrets: dict[str, Secret | None] = {name: getattr(holder, name) for name in names}
         found |= {name: value.reveal().hex() for name, value in secrets.items() if value is not None}
@@ -111,12 +114,21 @@ def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
         "suite": of,
         "system_title": _title(given),
         "identity": identity,
+        "policy": _policy(given.get("policy")),
         **{name: key for name, key in secrets.items() if name not in KEY_NAMES},
         "next": _table(given, "next", ROTATED, lambda name, value: _next(name, value, of)),
         "requested": _table(given, "requested", PURPOSES, _secret),
         "certificates": _table(given, "certificates", PURPOSES, _octets),
         "public_keys": _table(given, "public_keys", PURPOSES, lambda name, value: _point(name, value, of)),
     }
+
+
+def _policy(value: Any) -> Policy | None:
+    if value is None:
+        return None
+    if type(value) is not int or value & ~ALL_BITS:
+        raise ValueError("policy is no number made of the bits of a security policy")
+    return Policy(value)
 
 
 def _table(

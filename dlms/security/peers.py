@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from dlms.errors import SecurityError
@@ -35,7 +35,8 @@ class Peers:
     """Public keys by system title and purpose.
 
     A certificate comes before a `point` (x || y) that is trusted without one.  `refused` are the certificates that
-    were left out when a key file was read.
+    were left out when a key file was read.  `clock` gives the time, aware, of what is verified later; without it no
+    certificate can come later, and those that are there are not held against their last day.
     """
 
     def __init__(
@@ -43,12 +44,13 @@ class Peers:
         certificates: CertificateStore,
         points: Mapping[tuple[bytes, Purpose], bytes] | None = None,
         refused: tuple[Refused, ...] = (),
+        clock: Callable[[], datetime.datetime] | None = None,
     ) -> None:
         self.certificates, self.refused = certificates, refused
-        self._points = dict(points or {})
+        self._points, self._clock = dict(points or {}), clock
 
     @classmethod
-    def of(cls, file: KeyFile, now: datetime.datetime) -> Peers:
+    def of(cls, file: KeyFile, now: datetime.datetime, clock: Callable[[], datetime.datetime] | None = None) -> Peers:
         """Those of a key file, verified at `now`.  Raises CertificateError for an anchor that breaks a rule."""
         store, faults = store_of(file, now)
         refused = [Refused("authority", "", der, fault) for der, fault in faults]
@@ -62,12 +64,30 @@ class Peers:
                     refused.append(Refused(name, purpose, der, fault))
             if title is not None:
                 trusted |= {(title, Purpose[one.upper()]): point for one, point in device.public_keys.items()}
-        return cls(store, trusted, tuple(refused))
+        return cls(store, trusted, tuple(refused), clock or (lambda: now))
+
+    def with_sent(self, system_title: bytes, der: bytes) -> Peers:
+        """The same, and the certificate for signatures that a party sent of itself, where none of its keys is on file.
+
+        Raises CertificateError for one that breaks a rule, is not vouched for, or is another party's.
+        """
+        if self._known(system_title, Purpose.SIGNATURE):
+            return self
+        if self._clock is None:
+            raise CertificateError("a certificate that a party sends cannot be verified without a clock")
+        store = self.certificates.copy()
+        checked_for(store, der, system_title, Purpose.SIGNATURE, self._clock())
+        return Peers(store, self._points, self.refused, self._clock)
+
+    def _known(self, system_title: bytes, purpose: Purpose) -> bool:
+        return (system_title, purpose) in self._points or self.certificates.find(system_title, purpose) is not None
 
     def key(self, system_title: bytes, purpose: Purpose, suite: SecuritySuite) -> bytes:
         """x || y of this party.  Raises SecurityError when it is not known, or on another curve than the suite's."""
         certificate = self.certificates.find(system_title, purpose)
         if certificate is not None:
+            if self._clock is not None and self._clock() > certificate.certificate.not_valid_after_utc:
+                raise SecurityError(f"the certificate of {system_title.hex()} is not valid any more")
             return points.public_octets(certificate.public_key, suite)
         point = self._points.get((system_title, purpose))
         if point is None:

@@ -79,6 +79,9 @@ class Policy(enum.IntFlag):
         return cls(protection << _REQUEST | protection << _RESPONSE)
 
 
+ALL_BITS = sum(Policy)
+"""Every bit that a policy can have."""
+
 KEY_IDS = {"encryption": 0, "broadcast": 1, "authentication": 2, "master": 3}
 """key_id of key_transfer and key_agreement, by the name of the key in a KeySet.  Blue Book, Security setup."""
 

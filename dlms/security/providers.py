@@ -82,6 +82,14 @@ class KeyProvider(Protocol):
         """Raises SecurityError unless r || s is the signature of `data` by the party with this system title."""
         ...
 
+    def with_sent_certificate(self, system_title: bytes, der: bytes) -> Self:
+        """The same keys, and the certificate that this party sent of itself: for one association.
+
+        What is on file comes before it.  Raises SecurityError for one that breaks a rule, is not vouched for, or is
+        another party's.
+        """
+        ...
+
     def with_dedicated(self, key: Secret) -> Self:
         """The same keys and a dedicated key: for one association."""
         ...
@@ -204,30 +212,38 @@ class MemoryKeyProvider:
             raise KeyMaterialError("no public keys of other parties are known")
         return self._peers
 
+    def with_sent_certificate(self, system_title: bytes, der: bytes) -> MemoryKeyProvider:
+        """The same keys, and the certificate that this party sent of itself, once it is verified.  Raises SecurityError."""
+        return self._replaced(self._keys, self._known_peers().with_sent(system_title, der))
+
+    def with_keys(self, keys: KeySet) -> MemoryKeyProvider:
+        """Other symmetric keys, the same private and public ones."""
+        return self._replaced(keys, self._peers)
+
     def with_dedicated(self, key: Secret) -> MemoryKeyProvider:
         """The same keys and a dedicated key."""
-        return self._replaced(self._keys.replace(dedicated=key))
+        return self.with_keys(self._keys.replace(dedicated=key))
 
     def with_encryption(self, key: Secret) -> MemoryKeyProvider:
         """The same keys, but for the global unicast encryption key."""
-        return self._replaced(self._keys.replace(encryption=key))
+        return self.with_keys(self._keys.replace(encryption=key))
 
     def with_transferred(self, wrapped: Mapping[str, bytes]) -> MemoryKeyProvider:
         """The same keys, but for new ones wrapped under the master key.  Raises SecurityError, KeyMaterialError."""
-        return self._replaced(self._keys.replace(**{name: self.unwrap(blob) for name, blob in wrapped.items()}))
+        return self.with_keys(self._keys.replace(**{name: self.unwrap(blob) for name, blob in wrapped.items()}))
 
     def broadcasting(self) -> MemoryKeyProvider:
         """The same keys, with the broadcast key in place of the unicast one.  Raises KeyMaterialError without one."""
-        return self._replaced(self._keys.replace(encryption=self._keys.get("broadcast", self._suite)))
+        return self.with_keys(self._keys.replace(encryption=self._keys.get("broadcast", self._suite)))
 
-    def _replaced(self, keys: KeySet) -> MemoryKeyProvider:
+    def _replaced(self, keys: KeySet, peers: Peers | None) -> MemoryKeyProvider:
         return MemoryKeyProvider(
             keys,
             self._suite,
             signing_key=self._signing_key,
             agreement_key=self._agreement_key,
             certificates=self._certificates,
-            peers=self._peers,
+            peers=peers,
             compression=self._compression,
         )
 

@@ -218,8 +218,8 @@ class Rotation:
             assert phase is not None, "an agreed key has a phase"
             own = points.private_key(device.next[name].key, device.suite)
             point = agreement.verified_ephemeral(answer, device.suite, verify, KEY_IDS[name])
-            of = agreement.wrapping_algorithm if name == "master" else agreement.encryption_algorithm
-            key = agreement.agree(own, point, device.suite, own_title, peer_title, algorithm=of(device.suite))
+            of = agreement.algorithm_of(name, device.suite)
+            key = agreement.agree(own, point, device.suite, own_title, peer_title, algorithm=of)
             _check_new(device, name, key)
             return dataclasses.replace(device, next={**device.next, name: NextKey(key, phase)})
 

@@ -33,6 +33,11 @@ class Request:
     public_octets: bytes
     suite: SecuritySuite
 
+    @property
+    def der(self) -> bytes:
+        """The request itself."""
+        return self.request.public_bytes(serialization.Encoding.DER)
+
 
 def create_request(
     key: ec.EllipticCurvePrivateKey, system_title: bytes, suite: SecuritySuite, hardware_type: str | None = None

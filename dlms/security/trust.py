@@ -76,6 +76,12 @@ class CertificateStore:
             raise LocalProtocolError("the certificate is not in the store")
         del self._devices[key]
 
+    def copy(self) -> CertificateStore:
+        """One with the same content, to which more can be added."""
+        made = CertificateStore.__new__(CertificateStore)
+        made._anchors, made._authorities, made._devices = self._anchors, list(self._authorities), dict(self._devices)
+        return made
+
     def __iter__(self) -> Iterator[DeviceCertificate]:
         return iter(tuple(self._devices.values()))
 

@@ -73,6 +73,7 @@ def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device) -> Ans
         result=int(AssociationResult.ACCEPTED),
         diagnostic=Diagnostic(USER, _D.NULL),
         responding_ap_title=device.system_title if _titled(granted) else None,
+        responding_ae_qualifier=_certificate(aarq, granted, device),
         user_information=response if ciphering is None else ciphering.close_initiate(response),
     )
     if handshake is not None:
@@ -94,6 +95,18 @@ def initiate_response(agreed: Negotiated) -> InitiateResponse:
 def _titled(granted: ServerAssociation) -> bool:
     """Whether the two ends tell each other their system titles."""
     return granted.context.ciphered or granted.mechanism.with_titles
+
+
+def _certificate(aarq: Aarq, granted: ServerAssociation, device: Device) -> bytes | None:
+    """Our certificate for signatures, where they are due or the client has sent its own.  Green Book, AARE."""
+    setup = device.setup(granted)
+    if setup is None or setup.provider.suite.curve_name is None or not _titled(granted):
+        return None
+    if granted.mechanism is not Mechanism.HLS_ECDSA and aarq.calling_ae_qualifier is None:
+        return None
+    from dlms.security.certificates import Purpose
+
+    return setup.provider.certificate(Purpose.SIGNATURE)
 
 
 def _handshake(aarq: Aarq, granted: ServerAssociation, device: Device) -> Handshake | None:
@@ -121,9 +134,9 @@ def _deciphered(aarq: Aarq, granted: ServerAssociation, device: Device) -> tuple
     from dlms.security.keys import Secret
     from dlms.server.security import ServerCiphering, opened_initiate
 
-    title = aarq.calling_ap_title or b""
+    title, sent = aarq.calling_ap_title or b"", aarq.calling_ae_qualifier
     try:
-        ciphering = setup.ciphering(title)
+        ciphering = setup.ciphering(title, certificate=sent)
         opened = opened_initiate(ciphering, aarq.user_information)
         plain = dataclasses.replace(aarq, user_information=opened.plain)
         made, dedicated = plain.initiate().dedicated_key, None
@@ -131,11 +144,11 @@ def _deciphered(aarq: Aarq, granted: ServerAssociation, device: Device) -> tuple
             if len(made) != setup.provider.suite.key_length:
                 raise SecurityError(f"a dedicated key of {len(made)} octets")
             dedicated = Secret(made)
-            ciphering = setup.ciphering(title, dedicated)
+            ciphering = setup.ciphering(title, dedicated, sent)
     except (SecurityError, LocalProtocolError, DecodeError) as fault:
         raise _refuse(_D.AUTHENTICATION_FAILURE) from fault
     setup.client_title = title
-    return plain, ServerCiphering(setup, ciphering, opened.shape, dedicated)
+    return plain, ServerCiphering(setup, ciphering, opened.shape, dedicated, sent)
 
 
 def _offered(granted: ServerAssociation) -> Conformance:

@@ -6,13 +6,16 @@ Blue Book, Security setup; Green Book, HLS authentication and protection of xDLM
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from dlms.acse import Aarq
 from dlms.apdu.protected import ENVELOPE_TAGS, GENERAL_TAGS
 from dlms.ciphering import Ciphering, Opened, Shape, overhead
 from dlms.enums import Conformance, Mechanism
 from dlms.errors import SecurityError
+from dlms.ic import Data
+from dlms.interface import INTERFACES
 from dlms.security.channel import Channel
 from dlms.security.counters import Counters
 from dlms.security.hls import Scheme, scheme_of
@@ -25,6 +28,12 @@ from dlms.security.policy import (
     Protection,
 )
 from dlms.security.providers import KeyProvider
+from dlms.server.objects.invocation_counter import SETUP_CLASS, counter_of
+from dlms.server.rights import Access, Rights, Served
+from obis import Obis
+
+if TYPE_CHECKING:
+    from dlms.security.key_store import KeyStore
 
 NOT_PROTECTED = Opened(b"", Protection.NONE, Shape())
 
@@ -34,7 +43,9 @@ class SecuritySetup:
     """The state of one Security setup object of one meter: keys, counters, policy.
 
     `system_title` is the meter's; `client_titles` are those that may open an association, None for all that know the keys.
-    `changed` is called after a client has changed keys or policy, so that the change can be kept.
+    With `keys` (say `SecuritySetup.of`) every change goes there first, and what it does not keep does not hold; without
+    them there is no key agreement and there are no certificates.  `changed` is called after a client has changed keys or
+    policy, so that the change can be kept.
     """
 
     provider: KeyProvider
@@ -46,23 +57,71 @@ class SecuritySetup:
     client_title: bytes = b""
     """The title of the client that opened the last association."""
     changed: Callable[[], None] = lambda: None
+    keys: KeyStore | None = None
 
-    def ciphering(self, client_title: bytes, dedicated: Secret | None = None) -> Ciphering:
+    @classmethod
+    def of(cls, keys: KeyStore, counters: Counters, **options: Any) -> SecuritySetup:
+        """The setup whose keys and policy a key store holds; `options` are the other fields."""
+        if keys.device.policy is not None:
+            options = {"policy": keys.device.policy, **options}
+        return cls(keys.provider, counters, keys.system_title, keys=keys, **options)
+
+    def transfer(self, wrapped: Mapping[str, bytes]) -> None:
+        """Takes keys that came wrapped under the master key.  Raises SecurityError, LocalProtocolError."""
+        if self.keys is None:
+            self.provider = self.provider.with_transferred(wrapped)
+        else:
+            self.keys.transfer(wrapped)
+            self.provider = self.keys.provider
+
+    def activate(self, policy: Policy) -> None:
+        """Changes the policy.  Raises LocalProtocolError when it cannot be kept."""
+        if self.keys is not None:
+            self.keys.activate(policy)
+        self.policy = policy
+
+    def last_counter(self) -> int:
+        """The last invocation counter accepted under the global unicast key, 0 while there was none.
+
+        Raises KeyMaterialError where there is no such key.
+        """
+        return self.counters.last_accepted(self.provider.fingerprint()) or 0
+
+    def ciphering(
+        self, client_title: bytes, dedicated: Secret | None = None, certificate: bytes | None = None
+    ) -> Ciphering:
         """The envelopes of an association with this client.  Raises SecurityError for a title that is not let in.
 
-        The client has made the dedicated key, so that its counters are kept like those of any other.
+        The client has made the dedicated key, so that its counters are kept like those of any other.  `certificate` is
+        what it sent of itself, which must be right where no signing key of it is on file.
         """
         if self.client_titles is not None and client_title not in self.client_titles:
             raise SecurityError(f"system title {client_title.hex()} is not let in")
         provider = self.provider if dedicated is None else self.provider.with_dedicated(dedicated)
+        if certificate is not None and provider.suite.curve_name is not None:
+            provider = provider.with_sent_certificate(client_title, certificate)
         channel = Channel(provider, self.counters, self.system_title, client_title)
         return Ciphering(channel, allow_unauthenticated=self.allow_unauthenticated)
 
 
+def security_objects(instance: Obis, version: int = 1, *, managed: bool = False) -> dict[tuple[int, Obis], Served]:
+    """A Security setup object and its invocation counter for the table of an association: their values are the server's.
+
+    Both can be read, as a public client does that has lost count; with `managed` the methods can be called.
+    """
+    setup = INTERFACES[SETUP_CLASS, version](instance)
+    counter = Data(counter_of(instance))
+    methods = frozenset(setup.methods) if managed else frozenset[int]()
+    return {
+        (one.class_id, one.instance): Served(one, Rights(dict.fromkeys(one.attributes, Access.READ), calls))
+        for one, calls in ((setup, methods), (counter, frozenset[int]()))
+    }
+
+
 def scheme(mechanism: Mechanism, secret: bytes, setup: SecuritySetup | None, aarq: Aarq, own_title: bytes) -> Scheme:
     """What the server's side of a mechanism does.  Raises SecurityError when it lacks keys, a secret or the client's title."""
-    title = aarq.calling_ap_title or b""
-    channel = setup.ciphering(title).channel if setup is not None and mechanism.with_keys else None
+    title, sent = aarq.calling_ap_title or b"", aarq.calling_ae_qualifier
+    channel = setup.ciphering(title, certificate=sent).channel if setup is not None and mechanism.with_keys else None
     return scheme_of(mechanism, secret, own_title, title, channel)
 
 
@@ -70,12 +129,26 @@ class ServerCiphering:
     """The envelopes of one association in a ciphered context."""
 
     def __init__(
-        self, setup: SecuritySetup, ciphering: Ciphering, initiate: Shape, dedicated: Secret | None = None
+        self,
+        setup: SecuritySetup,
+        ciphering: Ciphering,
+        initiate: Shape,
+        dedicated: Secret | None = None,
+        certificate: bytes | None = None,
     ) -> None:
         self.setup, self._ciphering, self._initiate = setup, ciphering, initiate
-        self._provider, self._dedicated = setup.provider, dedicated
+        self._provider, self._dedicated, self._certificate = setup.provider, dedicated, certificate
         self.general = False
         """Whether general-protection was negotiated."""
+
+    @property
+    def client_title(self) -> bytes:
+        """Whose association it is."""
+        return self._ciphering.channel.peer_title
+
+    def verify(self, signature: bytes, data: bytes) -> None:
+        """Raises SecurityError unless r || s is this client's signature of `data`."""
+        self._ciphering.channel.provider.verify(self.client_title, signature, data)
 
     def overhead(self, conformance: Conformance) -> int:
         """Octets that protection adds to a response, at most: in an envelope such as the initiate came in."""
@@ -100,7 +173,7 @@ class ServerCiphering:
         """
         if self.setup.provider is not self._provider:  # keys were changed since the last request
             self._provider = self.setup.provider
-            self._ciphering = self.setup.ciphering(self._ciphering.channel.peer_title, self._dedicated)
+            self._ciphering = self.setup.ciphering(self.client_title, self._dedicated, self._certificate)
         required = AUTHENTICATED_ENCRYPTED if authenticating else self.setup.policy.request
         if not (data[:1] and data[0] in ENVELOPE_TAGS):
             if required:

@@ -73,15 +73,15 @@ class Associated:
     def accept(self, decision: Answer, device: Device, frame_capacity: int | None) -> None:
         """Make ready what an AARQ was answered with."""
         assert decision.negotiated is not None
-        self.serve(decision.negotiated, device, frame_capacity)
         self.ciphering, self._handshake = decision.ciphering, decision.handshake
+        self.serve(decision.negotiated, device, frame_capacity)
 
     def serve(self, negotiated: Negotiated, device: Device, frame_capacity: int | None) -> None:
         """Make the services ready that were agreed on."""
         assert self.granted is not None
         self.machine.negotiated = negotiated
         services = ShortNameServices if negotiated.context.short_names else Services
-        self.services = services(Context(device, self.granted, negotiated), frame_capacity)
+        self.services = services(Context(device, self.granted, negotiated, self.ciphering), frame_capacity)
 
     def released(self, request: Rlrq) -> Rlre:
         """The answer to a release: no, where its initiate is not protected like that of the AARQ."""

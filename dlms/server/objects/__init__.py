@@ -9,6 +9,7 @@ from dlms.security.policy import LEVELS
 from dlms.server.objects.association_ln import AssociationLnBehaviour
 from dlms.server.objects.association_sn import AssociationSnBehaviour
 from dlms.server.objects.behaviour import Behaviour, Context
+from dlms.server.objects.invocation_counter import DataBehaviour
 from dlms.server.objects.profile_generic import ProfileGenericBehaviour
 from dlms.server.objects.sap_assignment import SapAssignmentBehaviour
 from dlms.server.objects.security_setup import SecuritySetupBehaviour
@@ -16,6 +17,7 @@ from dlms.server.objects.security_setup import SecuritySetupBehaviour
 PLAIN = Behaviour()
 
 BEHAVIOURS: dict[tuple[int, int], Behaviour] = {
+    (1, 0): DataBehaviour(),
     (7, 1): ProfileGenericBehaviour(),
     **{(12, version): AssociationSnBehaviour() for version in range(5)},
     (15, 0): AssociationLnBehaviour(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlms.apdu.attribute import SelectiveAccess
 from dlms.association import Negotiated
@@ -12,14 +12,21 @@ from dlms.errors import AccessError
 from dlms.interface import AttributeRef, MethodRef
 from dlms.server.device import Device, ServerAssociation
 
+if TYPE_CHECKING:
+    from dlms.server.security import ServerCiphering
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Context:
-    """On whose behalf an object is asked: the device, the association that was granted, and what was negotiated."""
+    """On whose behalf an object is asked: the device, the association that was granted, and what was negotiated.
+
+    `ciphering` has the envelopes of the association in a ciphered context.
+    """
 
     device: Device
     granted: ServerAssociation
     negotiated: Negotiated
+    ciphering: ServerCiphering | None = None
 
 
 class Behaviour:

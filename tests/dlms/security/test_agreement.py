@@ -221,3 +221,10 @@ def test_the_longest_transaction_id():
 def test_transaction_ids_that_are_no_nonce(transaction_id):
     with pytest.raises(SecurityError, match="1 to 127"):
         agreed(SERVER_AGREE_PRIVATE, C1_CLIENT_EPHEMERAL, transaction_id=transaction_id)
+
+
+def test_a_master_key_is_agreed_on_for_wrapping():
+    for suite, size in ((SUITE_1, 128), (SUITE_2, 256)):
+        named = {name: agreement.algorithm_of(name, suite) for name in ("encryption", "authentication", "master")}
+        gcm, wrapping = Algorithm[f"AES_GCM_{size}"], Algorithm[f"AES_WRAP_{size}"]
+        assert named == {"encryption": gcm, "authentication": gcm, "master": wrapping}
