@@ -22,7 +22,7 @@ from dlms.errors import AccessError, DlmsError, LinkError, LocalProtocolError, R
 from dlms.framing import Framing
 from dlms.framing.gateway import Gateway, GatewayClient
 from dlms.ic import AssociationLn, AssociationSn, Data, ExtendedRegister, ProfileGeneric, Register
-from dlms.interface import AttributeRef, Interface, MethodRef
+from dlms.interface import AttributeDeclaration, AttributeRef, Interface, MethodDeclaration, MethodRef
 from dlms.limits import MAX_NOTIFICATIONS, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.media import Medium
 from dlms.operations import Operation, access, profiles
@@ -116,18 +116,24 @@ class Client:
 
         Without confirmation it is sent, and nobody tells what came of it.
         """
+        self._hide(ref.attribute, value)
         self._run(self._names.set_value(ref, value, access, confirmed=confirmed))
 
     def set_many(self, assignments: Sequence[Assignment]) -> list[AccessError | None]:
         """Write several attributes: None for each that was written, the AccessError of each that was refused."""
+        for ref, value in assignments:
+            self._hide(ref.attribute, value)
         return self._run(self._names.set_many(assignments))
 
     def call(self, ref: MethodRef[Any], parameter: Any = ABSENT, *, confirmed: bool = True) -> Any:
         """Call one method; returns what it returns, None for nothing, and without confirmation, which tells nothing."""
+        self._hide(ref.method, parameter)
         return self._run(self._names.call(ref, parameter, confirmed=confirmed))
 
     def call_many(self, calls: Sequence[Call]) -> list[Any]:
         """Call several methods: what each returned; an AccessError stands in the place of each that the meter refuses."""
+        for ref, parameter in calls:
+            self._hide(ref.method, parameter)
         return self._run(self._names.call_many(calls))
 
     def access(self, elements: Sequence[access.Element], *, break_on_error: bool = False) -> list[Any]:
@@ -225,6 +231,11 @@ class Client:
 
     def _start(self, operation: Operation[T]) -> Ticket[T]:
         return self.connection.start(operation, time.monotonic(), high_priority=self.high_priority)
+
+    def _hide(self, declared: AttributeDeclaration | MethodDeclaration | None, value: Any) -> None:
+        """Keep a secret that is sent out of the trace."""
+        if declared is not None and declared.secret and isinstance(value, bytes):
+            self.connection.trace.hide(value)
 
     def _wait(self, ticket: Ticket[T], until: float | None = None) -> T:
         try:

@@ -93,7 +93,7 @@ class Connection:
         """Confirmed notifications that came again, because the meter had not heard that they were taken."""
         self.closed: str | None = None
         """Why the line is down, None while it is not."""
-        self._trace = trace
+        self.trace = trace
         self._waiting: deque[Ticket[Any]] = deque()
         self._held: deque[tuple[Ticket[Any], Request]] = deque()
         """Requests that wait until they have the line to themselves."""
@@ -192,7 +192,7 @@ class Connection:
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes from the medium; one datagram at a time where there are datagrams."""
-        self._trace.received(data)
+        self.trace.received(data)
         segments = self.framing.segments
         self.framing.receive_data(data, now)
         if self.framing.segments != segments:
@@ -238,7 +238,7 @@ class Connection:
         """Bytes for the medium, one item a datagram."""
         pieces = self.framing.data_to_send()
         for piece in pieces:
-            self._trace.sent(piece)
+            self.trace.sent(piece)
         return pieces
 
     def next_timeout(self) -> float | None:
@@ -292,7 +292,7 @@ class Connection:
         limit = self._limit(data, apdu)
         pieces = [data] if limit is None else unacknowledged(data, limit)
         self.association.send(apdu)
-        self._trace.apdu_sent(apdu)
+        self.trace.apdu_sent(apdu)
         if isinstance(apdu, Aarq) and (negotiated := assumed(self.request)) is not None:
             self.association.opened(negotiated)
         for piece in pieces:
@@ -316,7 +316,7 @@ class Connection:
         share_s = ticket.timeout_s / (self._retries + 1)
         pieces = self._pieces(data, request.apdu, share_s, now)
         self.association.send(request.apdu)
-        self._trace.apdu_sent(request.apdu)
+        self.trace.apdu_sent(request.apdu)
         self.framing.give_exchange(ticket.timeout_s)
         exchange = Exchange(ticket, request, invoke_id, now + ticket.timeout_s, alone)
         self._under_way.append(exchange)
@@ -334,7 +334,7 @@ class Connection:
             return
         data, invoke_id = self._encode(exchange.request.apdu, exchange.ticket)
         exchange.earlier, exchange.invoke_id = (*exchange.earlier, exchange.invoke_id), invoke_id
-        self._trace.apdu_sent(exchange.request.apdu)
+        self.trace.apdu_sent(exchange.request.apdu)
         try:
             self.framing.send(data, now)
         except DlmsError as error:
@@ -445,7 +445,7 @@ class Connection:
             self.association.receive(apdu)
         except DlmsError as error:
             return self._fault(error, self._awaiting(data), now)
-        self._trace.apdu_received(apdu)
+        self.trace.apdu_received(apdu)
         unproven = self._ciphering is not None and self.association.state is State.OPEN and not enveloped
         self._answered(exchange, apdu, unproven, now)
 
@@ -482,7 +482,7 @@ class Connection:
     def _notified(self, apdu: Record, data: bytes, now: float) -> None:
         try:
             self.association.receive(apdu)
-            self._trace.apdu_received(apdu)
+            self.trace.apdu_received(apdu)
             confirm = confirmation(apdu)
             if confirm is None or self._taken.is_new(confirm, data):
                 self._events.append(Notification(apdu))

@@ -53,7 +53,7 @@ class AttributeDeclaration:
     """An attribute of a class: its index and its type.
 
     `static` values do not change by themselves: a client may read them once and keep them.  `selectors` are the
-    selective accesses that the class offers for it.
+    selective accesses that the class offers for it.  What is `secret` is written and never shown.
     """
 
     index: int
@@ -61,6 +61,7 @@ class AttributeDeclaration:
     static: bool = False
     selectors: tuple[int, ...] = ()
     name: str = ""
+    secret: bool = False
 
     def __set_name__(self, owner: object, name: str) -> None:
         self.name = name
@@ -84,13 +85,17 @@ class Attribute(AttributeDeclaration, Generic[T]):
 
 @dataclasses.dataclass(eq=False)
 class MethodDeclaration:
-    """A method of a class: its index, its parameter's type and its short-name offset from the base name."""
+    """A method of a class: its index, its parameter's type and its short-name offset from the base name.
+
+    The parameter of one that takes a `secret` is never shown.
+    """
 
     index: int
     parameter: DataType
     short_name_offset: int
     returns: DataType | None = None
     name: str = ""
+    secret: bool = False
 
     def __set_name__(self, owner: object, name: str) -> None:
         self.name = name

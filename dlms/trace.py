@@ -21,6 +21,11 @@ class Trace:
         """The same trace with one more secret masked."""
         return Trace(self._write, (*self._secrets, secret)) if self._write is not None else self
 
+    def hide(self, secret: bytes) -> None:
+        """Mask one more secret from now on."""
+        if self._write is not None and secret:
+            self._secrets = (*self._secrets, secret)
+
     def sent(self, data: bytes) -> None:
         """Bytes on their way to the peer."""
         if self._write is not None:

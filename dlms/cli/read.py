@@ -131,6 +131,7 @@ def objects(access: Access, endpoint: ENDPOINT, as_json: AS_JSON = JSON_OFF) -> 
                 "class": one.class_name,
                 "attributes": {str(index): mode for index, mode in one.attribute_access.items()},
                 "methods": {str(index): mode for index, mode in one.method_access.items()},
+                "rights": {str(index): str(one.access(index)) for index in one.attribute_access},
                 "description": str(describe(one.instance)),
             }
             for one in listed
@@ -138,8 +139,5 @@ def objects(access: Access, endpoint: ENDPOINT, as_json: AS_JSON = JSON_OFF) -> 
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     for one in listed:
-        rights = " ".join(f"{index}{_MODES.get(mode, '?')}" for index, mode in one.attribute_access.items() if mode)
+        rights = " ".join(f"{index}{one.access(index)}" for index, mode in one.attribute_access.items() if mode)
         typer.echo(f"{one.instance!s:20} {one.class_name:18} {rights:32} {describe(one.instance)}")
-
-
-_MODES = {1: "r", 2: "w", 3: "rw", 4: "r", 5: "w", 6: "rw"}

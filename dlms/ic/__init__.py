@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dlms.ic.access_control import (
     AssociationLn,
+    AssociationLnV1,
+    AssociationLnV2,
+    AssociationLnV3,
     AssociationSn,
     AssociationSnV1,
     AssociationSnV2,
@@ -18,6 +21,9 @@ from dlms.ic.time_control import Clock
 
 __all__ = [
     "AssociationLn",
+    "AssociationLnV1",
+    "AssociationLnV2",
+    "AssociationLnV3",
     "AssociationSn",
     "AssociationSnV1",
     "AssociationSnV2",

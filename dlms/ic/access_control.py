@@ -52,8 +52,8 @@ class AssociationSn(Interface, class_id=12):
 
     object_list = Attribute[list[Any]](2, ArrayOf(SHORT_NAME_LIST_ELEMENT), static=True)
     read_by_logicalname = Method[list[Any]](3, ArrayOf(ATTRIBUTE_IDENTIFICATION), 0x30, CHOICE)
-    change_lls_secret = Method[bytes](5, OctetString, 0x40)
-    change_hls_secret = Method[bytes](6, OctetString, 0x48)
+    change_lls_secret = Method[bytes](5, OctetString, 0x40, secret=True)
+    change_hls_secret = Method[bytes](6, OctetString, 0x48, secret=True)
     reply_to_hls_authentication = Method[bytes](8, OctetString, 0x58, OctetString)
 
 
@@ -79,7 +79,7 @@ class AssociationSnV3(AssociationSnV2, class_id=12, version=3):
 
 
 class AssociationSnV4(AssociationSnV3, class_id=12, version=4):
-    """With access modes as bit masks (0 read, 1 write, 2 to 4 how the request must be protected).  Version 4."""
+    """With access modes as bit masks, those of Association LN version 3.  Blue Book, class 12 version 4."""
 
 
 class AssociationLn(Interface, class_id=15):
@@ -103,12 +103,31 @@ class AssociationLn(Interface, class_id=15):
         static=True,
     )
     authentication_mechanism_name = Attribute[Any](6, OBJECT_IDENTIFIER, static=True)
-    secret = Attribute[bytes](7, OctetString)
+    secret = Attribute[bytes](7, OctetString, secret=True)
     association_status = Attribute[int](8, Enum)
     reply_to_hls_authentication = Method[bytes](1, OctetString, 0x60, OctetString)
-    change_hls_secret = Method[bytes](2, OctetString, 0x68)
+    change_hls_secret = Method[bytes](2, OctetString, 0x68, secret=True)
     add_object = Method[tuple[Any, ...]](3, OBJECT_LIST_ELEMENT, 0x70)
     remove_object = Method[tuple[Any, ...]](4, OBJECT_LIST_ELEMENT, 0x78)
+
+
+class AssociationLnV1(AssociationLn, class_id=15, version=1):
+    """With the security setup.  Modes of methods are numbers: 0 none, 1 allowed, 2 authenticated.  Version 1."""
+
+    security_setup_reference = Attribute[bytes](9, OctetString(6), static=True)
+
+
+class AssociationLnV2(AssociationLnV1, class_id=15, version=2):
+    """With the users of the client's side.  Blue Book, class 15 version 2."""
+
+    user_list = Attribute[list[Any]](10, ArrayOf(USER), static=True)
+    current_user = Attribute[tuple[Any, ...]](11, USER)
+    add_user = Method[tuple[Any, ...]](5, USER, 0x80)
+    remove_user = Method[tuple[Any, ...]](6, USER, 0x88)
+
+
+class AssociationLnV3(AssociationLnV2, class_id=15, version=3):
+    """With access modes as bit masks: those of `dlms.security.policy.Access`.  Blue Book, class 15 version 3."""
 
 
 class SapAssignment(Interface, class_id=17):

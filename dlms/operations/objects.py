@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dlms.errors import RemoteProtocolError
-from dlms.ic import AssociationLn, AssociationSn
+from dlms.ic import AssociationLn, AssociationLnV3, AssociationSn
 from dlms.interface import INTERFACES, AttributeRef, Interface, attribute_ref, latest
 from dlms.operations import Operation
 from dlms.operations.read import get
+from dlms.security.policy import Access
 from obis import Obis
 
 CURRENT_ASSOCIATION = AssociationLn("0.0.40.0.0.255")
-READABLE_MODES = frozenset((1, 3, 4, 6))
-"""Access modes of Association LN versions 0 to 2 under which an attribute is read: read, read-write, and authenticated."""
+FIRST_WITH_MASKS = AssociationLnV3.version
+"""The version of Association LN from which on access modes are bit masks; of Association SN that is version 4."""
 
 
-READABLE_MASKS = frozenset(range(1, 256, 2))
-"""Access modes that are bit masks (Association SN version 4): bit 0 says that the attribute is read."""
+class Modes(enum.Enum):
+    """How the access modes of an object list are to be read."""
+
+    UNTOLD = enum.auto()
+    """The meter tells no rights."""
+    LEVELS = enum.auto()
+    """Numbers: none, read, write, both, and the same authenticated; of methods none, allowed, authenticated."""
+    MASKS = enum.auto()
+    """The bits of `Access`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MeterObject:
     """One element of the object list.  Access modes are those of the wire, by index; one that is left out is not there.
 
-    `readable_modes` are those under which an attribute is read, None where the meter tells no rights at all.
+    `modes` says what they are; `access` and `calling` are the rights that they give, in whichever version they were told.
     `base_name` is there with short names only.
     """
 
@@ -36,7 +45,7 @@ class MeterObject:
     attribute_access: Mapping[int, int]
     method_access: Mapping[int, int]
     base_name: int | None = None
-    readable_modes: frozenset[int] | None = READABLE_MODES
+    modes: Modes = Modes.LEVELS
 
     @property
     def interface(self) -> type[Interface] | None:
@@ -52,12 +61,21 @@ class MeterObject:
         """The reference of one attribute."""
         return attribute_ref(self.class_id, self.instance, index, self.version if self.interface else None)
 
+    def access(self, index: int) -> Access:
+        """What may be done with an attribute: nothing where the meter does not say so."""
+        mode = self.attribute_access.get(index, 0)
+        return Access.of_mask(mode) if self.modes is Modes.MASKS else Access.of_level(mode)
+
+    def calling(self, index: int) -> Access:
+        """Whether a method may be called, and how a call must be protected: `Access.READ` is the right to call it."""
+        mode = self.method_access.get(index, 0)
+        return Access.of_mask(mode) if self.modes is Modes.MASKS else Access.of_method_level(mode)
+
     def readable(self) -> list[AttributeRef[Any]]:
         """The attributes that this association may read; all that are declared where the meter tells no rights."""
-        if self.readable_modes is None:
+        if self.modes is Modes.UNTOLD:
             return [self.attribute(index) for index in sorted(self.interface.attributes if self.interface else (1,))]
-        modes = self.readable_modes
-        allowed = (index for index, mode in sorted(self.attribute_access.items()) if mode in modes)
+        allowed = (index for index in sorted(self.attribute_access) if self.access(index).readable)
         return [self.attribute(index) for index in allowed if index > 0]
 
 
@@ -70,9 +88,13 @@ def object_list(
     if isinstance(association, AssociationSn):
         return short_name_objects(listed)
     try:
-        return [_element(*one) for one in listed]
+        found = [_element(*one) for one in listed]
     except (TypeError, ValueError, IndexError, OverflowError) as fault:
         raise RemoteProtocolError(f"{association.object_list}: not an object list: {fault}") from fault
+    own = (AssociationLn.class_id, association.instance)
+    version = next((one.version for one in found if (one.class_id, one.instance) == own), association.version)
+    modes = Modes.MASKS if version >= FIRST_WITH_MASKS else Modes.LEVELS
+    return [dataclasses.replace(one, modes=modes) for one in found]
 
 
 def _element(class_id: int, version: int, instance: bytes, rights: tuple[Any, Any]) -> MeterObject:
@@ -94,7 +116,7 @@ def short_name_objects(listed: Any) -> list[MeterObject]:
     """Take apart an object list with short names, which tells no rights.  Raises RemoteProtocolError when it is none."""
     try:
         return [
-            MeterObject(int(class_id), int(version), Obis(instance), {}, {}, int(base) & 0xFFFF, None)
+            MeterObject(int(class_id), int(version), Obis(instance), {}, {}, int(base) & 0xFFFF, Modes.UNTOLD)
             for base, class_id, version, instance in listed
         ]
     except (TypeError, ValueError, IndexError, OverflowError) as fault:
@@ -110,9 +132,9 @@ def with_rights(objects: Sequence[MeterObject], listed: Any, *, masks: bool = Fa
         rights = {int(base) & 0xFFFF: (_modes(attributes), _modes(methods)) for base, attributes, methods in listed}
     except (TypeError, ValueError, IndexError, OverflowError) as fault:
         raise RemoteProtocolError(f"not an access rights list: {fault}") from fault
-    modes = READABLE_MASKS if masks else READABLE_MODES
+    modes = Modes.MASKS if masks else Modes.LEVELS
     return [
-        dataclasses.replace(one, attribute_access=attributes, method_access=methods, readable_modes=modes)
+        dataclasses.replace(one, attribute_access=attributes, method_access=methods, modes=modes)
         for one in objects
         for attributes, methods in (rights.get(one.base_name or 0, ({}, {})),)
     ]

@@ -81,6 +81,81 @@ class Policy(enum.IntFlag):
 
 ALL_BITS = sum(Policy)
 """Every bit that a policy can have."""
+class Access(enum.IntFlag):
+    """Access mode of an attribute or method: READ is also the right to call a method.
+
+    The numbers are those of Association LN version 3: beside reading and writing, the protection that the request must have
+    and the response will have.
+    """
+
+    NONE = 0
+    READ = 1
+    WRITE = 2
+    READ_WRITE = 3
+    AUTHENTICATED_REQUEST = int(Policy.AUTHENTICATED_REQUEST)
+    ENCRYPTED_REQUEST = int(Policy.ENCRYPTED_REQUEST)
+    SIGNED_REQUEST = int(Policy.SIGNED_REQUEST)
+    AUTHENTICATED_RESPONSE = int(Policy.AUTHENTICATED_RESPONSE)
+    ENCRYPTED_RESPONSE = int(Policy.ENCRYPTED_RESPONSE)
+    SIGNED_RESPONSE = int(Policy.SIGNED_RESPONSE)
+
+    @property
+    def readable(self) -> bool:
+        """Whether a GET is served."""
+        return bool(self & 1)
+
+    @property
+    def writable(self) -> bool:
+        """Whether a SET is served."""
+        return bool(self & 2)
+
+    @property
+    def policy(self) -> Policy:
+        """The protection that this access wants."""
+        return Policy(self & ~3)
+
+    @property
+    def level(self) -> int:
+        """The access mode as the versions before 3 write it: 0 to 3, or 4 to 6 where a request must be authenticated."""
+        return (self & 3) + (3 if self & Access.AUTHENTICATED_REQUEST and self & 3 else 0)
+
+    @property
+    def method_level(self) -> int:
+        """The mode of a method as the versions before 3 write it: 0 no access, 1 access, 2 when authenticated."""
+        return bool(self & 1) + bool(self & 1 and self & Access.AUTHENTICATED_REQUEST)
+
+    @classmethod
+    def of_level(cls, mode: int) -> Access:
+        """What an access mode of the versions before 3 allows: nothing where it is none."""
+        if mode in (4, 5, 6):
+            return cls(mode - 3) | cls.AUTHENTICATED_REQUEST
+        return cls(mode) if 0 <= mode <= 3 else cls.NONE
+
+    @classmethod
+    def of_method_level(cls, mode: int) -> Access:
+        """The same of a method."""
+        return {1: cls.READ, 2: cls.READ | cls.AUTHENTICATED_REQUEST}.get(mode, cls.NONE)
+
+    @classmethod
+    def of_mask(cls, mode: int) -> Access:
+        """What an access mode of Association LN version 3 or Association SN version 4 allows: nothing where it is none."""
+        return cls(mode) if 0 <= mode <= 0xFF else cls.NONE
+
+    def no_more_than(self, other: Access) -> bool:
+        """Whether this allows nothing that `other` does not, and wants all the protection that `other` wants."""
+        return not self & 3 & ~other and not (other & ~3) & ~self
+
+    def __str__(self) -> str:
+        sides = ((">", self.policy.request), ("<", self.policy.response))
+        marks = "".join(
+            mark + "".join(_LETTERS[bit] for bit in Protection if bit in side) for mark, side in sides if side
+        )
+        return "r" * self.readable + "w" * self.writable + marks
+
+
+_LETTERS = {Protection.AUTHENTICATED: "a", Protection.ENCRYPTED: "e", Protection.SIGNED: "s"}
+"""How rights name a protection in short: `rw>ae<a` is read and written by requests that are authenticated and encrypted,
+and answered authenticated."""
 
 KEY_IDS = {"encryption": 0, "broadcast": 1, "authentication": 2, "master": 3}
 """key_id of key_transfer and key_agreement, by the name of the key in a KeySet.  Blue Book, Security setup."""

@@ -43,6 +43,8 @@ class Answer:
     negotiated: Negotiated | None
     ciphering: ServerCiphering | None = None
     handshake: Handshake | None = None
+    user: int | None = None
+    """Who the client says that it is, where the association asks for it."""
 
 
 def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device) -> Answer:
@@ -55,7 +57,7 @@ def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device) -> Ans
             raise Refused(Diagnostic(USER, _D.NO_REASON_GIVEN))
         answerable = granted.context.ciphered or _answerable(aarq)
         _check_acse(aarq, granted)
-        _check_authentication(aarq, granted, device)
+        _check_authentication(aarq, granted)
         handshake = _handshake(aarq, granted, device)
         aarq, ciphering = _deciphered(aarq, granted, device)
         request = _check_initiate(aarq, granted)
@@ -84,7 +86,8 @@ def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device) -> Ans
             mechanism_name=aarq.mechanism_name,
             responding_authentication_value=handshake.challenge,
         )
-    return Answer(accepted if request.response_allowed else None, agreed, ciphering, handshake)
+    user = None if granted.users is None else aarq.calling_ae_invocation_id
+    return Answer(accepted if request.response_allowed else None, agreed, ciphering, handshake, user)
 
 
 def initiate_response(agreed: Negotiated) -> InitiateResponse:
@@ -116,10 +119,9 @@ def _handshake(aarq: Aarq, granted: ServerAssociation, device: Device) -> Handsh
     from dlms.security.hls import Handshake, Role  # a server of plain associations loads no cryptography
     from dlms.server.security import scheme
 
-    secret = device.secrets[granted.client_sap, granted.server_sap]
     handshake = Handshake(granted.mechanism, Role.SERVER)
     try:
-        used = scheme(granted.mechanism, secret, device.setup(granted), aarq, device.system_title or b"")
+        used = scheme(granted.mechanism, granted.secret, device.setup(granted), aarq, device.system_title or b"")
         handshake.receive(aarq.calling_authentication_value or b"", used)
     except (SecurityError, LocalProtocolError) as fault:
         raise _refuse(_D.AUTHENTICATION_FAILURE) from fault
@@ -182,7 +184,7 @@ def _check_acse(aarq: Aarq, granted: ServerAssociation) -> None:
         raise _refuse(_D.CALLING_AE_INVOCATION_IDENTIFIER_NOT_RECOGNIZED)
 
 
-def _check_authentication(aarq: Aarq, granted: ServerAssociation, device: Device) -> None:
+def _check_authentication(aarq: Aarq, granted: ServerAssociation) -> None:
     """The matrix of APPL_OPEN_7: what is missing or wrong decides the diagnostic."""
     offered = aarq.mechanism if aarq.mechanism_name is not None else Mechanism.NONE
     if granted.mechanism is Mechanism.NONE:
@@ -200,8 +202,7 @@ def _check_authentication(aarq: Aarq, granted: ServerAssociation, device: Device
         if secret is None:
             raise _refuse(_D.AUTHENTICATION_FAILURE)
         return  # the handshake judges the challenge
-    expected = device.secrets[granted.client_sap, granted.server_sap]
-    if secret is None or not expected or not hmac.compare_digest(secret, expected):
+    if secret is None or not granted.secret or not hmac.compare_digest(secret, granted.secret):
         raise _refuse(_D.AUTHENTICATION_FAILURE)
 
 

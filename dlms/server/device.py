@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from dlms.association import Negotiated
 from dlms.enums import ApplicationContext, Conformance, Mechanism
@@ -35,9 +35,10 @@ class LogicalDevice:
 class ServerAssociation:
     """One association that the device grants: who, how authenticated, what it may do and what it sees.
 
-    Sizes are octets; `max_receive` is what this device receives in one APDU.  With `users`, only they are let in, and must
-    say who they are.  One that is `pre_established` is there without being asked for, with what it says.  A ciphered
-    context, and the mechanisms that prove keys, use the state that the device has for the object `security_setup`.
+    Sizes are octets; `max_receive` is what this device receives in one APDU.  With `users`, by number and name, only they
+    are let in, and must say who they are.  One that is `pre_established` is there without being asked for, with what it
+    says.  A ciphered context, and the mechanisms that prove keys, use the state that the device has for the object
+    `security_setup`.
     """
 
     client_sap: int
@@ -48,7 +49,7 @@ class ServerAssociation:
     secret: bytes = dataclasses.field(default=b"", repr=False)
     max_receive: int = 0xFFFF
     context: ApplicationContext = ApplicationContext.LN
-    users: frozenset[int] | None = None
+    users: Mapping[int, str] | None = None
     pre_established: Negotiated | None = None
     security_setup: Obis | None = None
 
@@ -56,8 +57,10 @@ class ServerAssociation:
 class Device:
     """What sessions serve.  One instance for one meter; tables (`objects`) may be shared by many.
 
-    `security` is the state of its Security setup objects.  Raises LocalProtocolError when the objects of an association
-    with short names have no room, or when one lacks what its authentication or ciphering needs.
+    `security` is the state of its Security setup objects.  `keep` is called with an association that a client has changed
+    (its secret, its users, the objects that it sees) before the change holds: when it raises LocalProtocolError, nothing
+    has changed.  Raises LocalProtocolError when the objects of an association with short names have no room, or when one
+    lacks what its authentication or ciphering needs.
     """
 
     def __init__(
@@ -70,10 +73,13 @@ class Device:
         inactivity_timeout_s: float = INACTIVITY_TIMEOUT_S,
         security: Mapping[Obis, SecuritySetup] | None = None,
         system_title: bytes | None = None,
+        keep: Callable[[ServerAssociation], object] = lambda granted: None,
     ) -> None:
         self.store, self.logical_devices, self.quirks = store, logical_devices, quirks
         self.inactivity_timeout_s = inactivity_timeout_s
         self.associations = {(granted.client_sap, granted.server_sap): granted for granted in associations}
+        """The associations as they are now: a client may change its own."""
+        self._keep = keep
         self.security = dict(security or {})
         """The state of each Security setup object."""
         titles = {setup.system_title for setup in self.security.values()} | ({system_title} - {None})
@@ -82,11 +88,17 @@ class Device:
         self.system_title = next(iter(titles), None)
         for granted in associations:
             self._check_security(granted)
-        self.secrets = {key: granted.secret for key, granted in self.associations.items()}
-        """The secret of each association as it is now: a client may change its own."""
         self._base_names = {
             key: BaseNames(granted.objects) for key, granted in self.associations.items() if granted.context.short_names
         }
+
+    def change(self, granted: ServerAssociation, **changes: Any) -> ServerAssociation:
+        """An association, changed and kept.  Raises LocalProtocolError when it cannot be kept, and does not change then."""
+        key = granted.client_sap, granted.server_sap
+        changed = dataclasses.replace(self.associations[key], **changes)
+        self._keep(changed)
+        self.associations[key] = changed
+        return changed
 
     def setup(self, granted: ServerAssociation) -> SecuritySetup | None:
         """The security setup that an association uses, None when it has none."""

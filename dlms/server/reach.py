@@ -23,6 +23,7 @@ class Reach:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        context.reach = self
         self.request = self.owed = Protection.NONE
         """How the request that is served is protected, and what its response must have."""
 

@@ -3,52 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 from collections.abc import Mapping
 from typing import Any
 
 from dlms.interface import Interface
-from dlms.security.policy import Policy
+from dlms.security.policy import Access
 from dlms.values import Enum, Integer, LongUnsigned, Unsigned
-
-
-class Access(enum.IntFlag):
-    """Access mode of an attribute or method: READ is also the right to call a method.
-
-    The numbers are those of Association LN version 3: beside reading and writing, the protection that the request must have
-    and the response will have.
-    """
-
-    NONE = 0
-    READ = 1
-    WRITE = 2
-    READ_WRITE = 3
-    AUTHENTICATED_REQUEST = int(Policy.AUTHENTICATED_REQUEST)
-    ENCRYPTED_REQUEST = int(Policy.ENCRYPTED_REQUEST)
-    SIGNED_REQUEST = int(Policy.SIGNED_REQUEST)
-    AUTHENTICATED_RESPONSE = int(Policy.AUTHENTICATED_RESPONSE)
-    ENCRYPTED_RESPONSE = int(Policy.ENCRYPTED_RESPONSE)
-    SIGNED_RESPONSE = int(Policy.SIGNED_RESPONSE)
-
-    @property
-    def readable(self) -> bool:
-        """Whether a GET is served."""
-        return bool(self & 1)
-
-    @property
-    def writable(self) -> bool:
-        """Whether a SET is served."""
-        return bool(self & 2)
-
-    @property
-    def policy(self) -> Policy:
-        """The protection that this access wants."""
-        return Policy(self & ~3)
-
-    @property
-    def level(self) -> int:
-        """The access mode as the versions before 3 write it: 0 to 3, or 4 to 6 where a request must be authenticated."""
-        return (self & 3) + (3 if self & Access.AUTHENTICATED_REQUEST and self & 3 else 0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -100,12 +60,9 @@ class Served:
             for index, attribute in sorted(of.attributes.items())
         ]
         kind: type[Any] = bool if booleans else Enum
-        methods = [
-            (Integer(index), kind(_method_mode(self.rights.calling(index), bits))) for index in sorted(of.methods)
-        ]
+        calling = ((index, self.rights.calling(index)) for index in sorted(of.methods))
+        methods = [(Integer(index), kind(int(mode) if bits else mode.method_level)) for index, mode in calling]
         return attributes, methods
 
 
-def _method_mode(access: Access, bits: bool) -> int:
-    """Before version 3: 0 no access, 1 access, 2 access when the request is authenticated."""
-    return int(access) if bits else bool(access) + bool(access & Access.AUTHENTICATED_REQUEST)
+__all__ = ["Access", "Rights", "Served"]

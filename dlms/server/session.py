@@ -74,14 +74,22 @@ class Associated:
         """Make ready what an AARQ was answered with."""
         assert decision.negotiated is not None
         self.ciphering, self._handshake = decision.ciphering, decision.handshake
-        self.serve(decision.negotiated, device, frame_capacity)
+        self.serve(decision.negotiated, device, frame_capacity, decision.user)
 
-    def serve(self, negotiated: Negotiated, device: Device, frame_capacity: int | None) -> None:
+    def serve(
+        self, negotiated: Negotiated, device: Device, frame_capacity: int | None, user: int | None = None
+    ) -> None:
         """Make the services ready that were agreed on."""
         assert self.granted is not None
         self.machine.negotiated = negotiated
         services = ShortNameServices if negotiated.context.short_names else Services
-        self.services = services(Context(device, self.granted, negotiated, self.ciphering), frame_capacity)
+        context = Context(device, self.granted, negotiated, self.ciphering, user)
+        self.services = services(context, frame_capacity)
+
+    def renew(self, device: Device) -> None:
+        """Take the association as the device grants it now: a client may have changed it."""
+        if self.granted is not None:
+            self.granted = device.associations.get((self.granted.client_sap, self.granted.server_sap))
 
     def released(self, request: Rlrq) -> Rlre:
         """The answer to a release: no, where its initiate is not protected like that of the AARQ."""
@@ -378,6 +386,7 @@ class Session:
             refused = answer(apdu, associated.granted, device).aare
             return [] if refused is None else [encode(refused)]
         associated.close()  # an AARQ on an open association opens it anew: nothing of the old one is kept
+        associated.renew(device)
         machine.receive(apdu)
         decision = answer(apdu, associated.granted, device)
         if decision.negotiated is not None:

@@ -74,7 +74,6 @@ def store() -> MemoryStore:
     )
     made.put(PROFILE.buffer, MemoryRows([(at(row), DoubleLongUnsigned(1000 + row)) for row in range(ROWS)]))
     made.methods[ENERGY.reset] = lambda parameter: made.put(ENERGY.value, DoubleLongUnsigned(0))
-    made.methods[ASSOCIATION.read_by_logicalname] = lambda parameter: parameter * 3
     return made
 
 

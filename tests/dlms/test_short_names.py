@@ -162,8 +162,8 @@ def test_the_list_of_a_named_association() -> None:
 
 def test_a_method_that_is_declared_to_return_something() -> None:
     meter, loop = client(device())
-    asked = (1, bytes(ENERGY.instance), 2)
-    assert meter.call(ASSOCIATION.read_by_logicalname, [asked]) == [asked] * 3
+    asked = (3, bytes(ENERGY.instance), 2)
+    assert meter.call(ASSOCIATION.read_by_logicalname, [asked, asked]) == (1234, 1234)
     assert loop.sent[-1].startswith(bytes.fromhex("050104fa3000"))
 
 
@@ -249,7 +249,8 @@ def test_values_of_any_length_in_pdus_of_any_size(down: int, up: int, value: byt
     assert meter.get_many([LONG.value, HIDDEN.value, TEXT.value, ENERGY.value])[::2] == [value[1:], "y"]
     rows = meter.profile(PROFILE, START, START + 9 * STEP).rows()
     assert rows == [(at(row), 1000 + row) for row in range(10)]
-    assert meter.call(ASSOCIATION.read_by_logicalname, [(1, bytes(6), 2)] * 3) == [(1, bytes(6), 2)] * 9
+    asked = [(1, bytes(LONG.instance), 2), (1, bytes(6), 2), (1, bytes(LONG.instance), 2)]
+    assert meter.call(ASSOCIATION.read_by_logicalname, asked) == (value[1:], None, value[1:])
     assert len(meter.objects()) == len(OBJECTS)
     if not hdlc:
         assert max(map(len, loop.received[1:])) <= down

@@ -177,7 +177,7 @@ def test_short_names_in_a_pre_established_association() -> None:
 
 
 def test_the_user_of_the_client() -> None:
-    meter = granting(users=frozenset((7,)))
+    meter = granting(users={7: "seven"})
     with served(memory_name(), meter) as url:
         with connect(url, client=WRITER, password=PASSWORDS[WRITER], user=7) as writer:
             assert writer.get(ENERGY.value) == 1234

@@ -19,8 +19,8 @@ PLAIN = Behaviour()
 BEHAVIOURS: dict[tuple[int, int], Behaviour] = {
     (1, 0): DataBehaviour(),
     (7, 1): ProfileGenericBehaviour(),
-    **{(12, version): AssociationSnBehaviour() for version in range(5)},
-    (15, 0): AssociationLnBehaviour(),
+    **{(12, version): AssociationSnBehaviour(version) for version in range(5)},
+    **{(15, version): AssociationLnBehaviour(version) for version in range(4)},
     (17, 0): SapAssignmentBehaviour(),
     (64, 0): SecuritySetupBehaviour(LEVELS),
     (64, 1): SecuritySetupBehaviour(None),

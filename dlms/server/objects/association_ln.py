@@ -1,24 +1,30 @@
-"""Association LN: what the current association is.  Blue Book, class 15 version 0."""
+"""Association LN: what the current association is.  Blue Book, class 15 versions 0 to 3."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from dlms.acse import context_oid, mechanism_oid
-from dlms.apdu.attribute import SelectiveAccess
 from dlms.apdu.initiate import DLMS_VERSION
-from dlms.enums import AccessResult, Mechanism
+from dlms.enums import AccessResult
 from dlms.errors import AccessError
-from dlms.interface import AttributeRef
-from dlms.server.objects.behaviour import Behaviour, Context
+from dlms.interface import MethodRef
+from dlms.server.objects.association import AssociationBehaviour
+from dlms.server.objects.behaviour import Context
+from dlms.server.rights import Access, Rights, Served
 from dlms.values import BitString, Enum, Integer, LongUnsigned, Unsigned
+from obis import Obis
 
 ASSOCIATED = 2
+FIRST_WITH_BITS = 3
+"""The version from which on access modes are bit masks."""
 
 
-def _object_list(context: Context) -> list[Any]:
-    return [served.list_element(booleans=True) for served in context.granted.objects.values()]
+def _object_list(version: int, context: Context) -> list[Any]:
+    listed = context.granted.objects.values()
+    return [served.list_element(bits=version >= FIRST_WITH_BITS, booleans=version == 0) for served in listed]
 
 
 def _associated_partners_id(context: Context) -> tuple[Any, ...]:
@@ -33,7 +39,6 @@ def _xdlms_context_info(context: Context) -> tuple[Any, ...]:
 
 
 _VALUES: dict[str, Callable[[Context], Any]] = {
-    "object_list": _object_list,
     "associated_partners_id": _associated_partners_id,
     "application_context_name": lambda context: context_oid(context.granted.context),
     "xdlms_context_info": _xdlms_context_info,
@@ -42,22 +47,70 @@ _VALUES: dict[str, Callable[[Context], Any]] = {
 }
 
 
-class AssociationLnBehaviour(Behaviour):
-    """Everything but the logical name follows from the association that asks."""
+class AssociationLnBehaviour(AssociationBehaviour):
+    """Everything but the logical name follows from the association that asks, and its object list can change.
 
-    def get(self, ref: AttributeRef[Any], access: SelectiveAccess | None, context: Context) -> Any:
-        """The values of the association that asks; the secret is never read."""
-        name = ref.attribute.name if ref.attribute else ""
-        if name not in _VALUES:
-            return super().get(ref, access, context)
-        if access is not None:
-            raise AccessError(AccessResult.SCOPE_OF_ACCESS_VIOLATED, ref)
-        return _VALUES[name](context)
+    An object that is added is one that another association of the same logical device sees, with rights that are no more
+    than what that one has: nobody gets what the device grants to no client.
+    """
 
-    def set(self, ref: AttributeRef[Any], value: Any, context: Context) -> None:
-        """The secret of the association that asks."""
-        if ref.attribute is None or ref.attribute.name != "secret" or context.granted.mechanism is Mechanism.NONE:
-            raise AccessError(AccessResult.READ_WRITE_DENIED, ref)
-        if not isinstance(value, bytes) or not value:
-            raise AccessError(AccessResult.TYPE_UNMATCHED, ref)
-        context.device.secrets[context.granted.client_sap, context.granted.server_sap] = bytes(value)
+    def __init__(self, version: int) -> None:
+        self._bits = version >= FIRST_WITH_BITS
+        super().__init__(
+            {**_VALUES, "object_list": partial(_object_list, version)},
+            {"add_object": self._add_object, "remove_object": _remove_object},
+        )
+
+    def _add_object(self, ref: MethodRef[Any], element: Any, context: Context) -> None:
+        """Raises AccessError for what the logical device does not have, or for more than any association may do with it."""
+        class_id, version, name = _named(ref, element)
+        rights = self._rights(ref, element[3])
+        key = class_id, Obis(name)
+        sap, others = context.granted.server_sap, context.device.associations.values()
+        found = [one.objects[key] for one in others if one.server_sap == sap and key in one.objects]
+        allowing = [one for one in found if one.interface.version == version and _within(rights, one)]
+        if not allowing:
+            known = any(one.interface.version == version for one in found)
+            raise AccessError(AccessResult.READ_WRITE_DENIED if known else AccessResult.OBJECT_UNDEFINED, ref)
+        context.change(objects={**context.granted.objects, key: Served(allowing[0].interface, rights)})
+
+    def _rights(self, ref: MethodRef[Any], listed: Any) -> Rights:
+        """Access rights as this version lists them.  Raises AccessError."""
+        attribute = Access.of_mask if self._bits else Access.of_level
+        method = Access.of_mask if self._bits else Access.of_method_level
+        try:
+            attributes, methods = listed
+            modes = {int(index): attribute(int(mode)) for index, mode, _ in attributes}
+            calling = {int(index): method(int(mode)) for index, mode in methods}
+        except (TypeError, ValueError) as fault:
+            raise AccessError(AccessResult.TYPE_UNMATCHED, ref) from fault
+        return Rights(modes, frozenset(index for index, mode in calling.items() if mode.readable), calling)
+
+
+def _within(rights: Rights, served: Served) -> bool:
+    """Whether these rights are no more than those that an object is served with."""
+    attributes = all(
+        mode.no_more_than(served.rights.access(index)) for index, mode in rights.attributes.items() if mode
+    )
+    methods = (rights.calling(index).no_more_than(served.rights.calling(index)) for index in rights.methods)
+    return attributes and all(methods)
+
+
+def _remove_object(ref: MethodRef[Any], element: Any, context: Context) -> None:
+    """Raises AccessError for an object that is not in the list, and for the association itself: nobody could add it again."""
+    class_id, version, name = _named(ref, element)
+    key = class_id, Obis(name)
+    held = context.granted.objects.get(key)
+    if held is None or held.interface.version != version:
+        raise AccessError(AccessResult.OBJECT_UNDEFINED, ref)
+    if key == (ref.class_id, ref.instance):
+        raise AccessError(AccessResult.READ_WRITE_DENIED, ref)
+    context.change(objects={one: served for one, served in context.granted.objects.items() if one != key})
+
+
+def _named(ref: MethodRef[Any], element: Any) -> tuple[int, int, bytes]:
+    """Class, version and logical name of an object list element.  Raises AccessError."""
+    match element:
+        case (int(class_id), int(version), bytes(name), _) if len(name) == 6:
+            return int(class_id), int(version), name
+    raise AccessError(AccessResult.TYPE_UNMATCHED, ref)

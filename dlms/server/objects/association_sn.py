@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from dlms.apdu.attribute import SelectiveAccess
-from dlms.enums import AccessResult, Mechanism
+from dlms import data as cosem_data
+from dlms.apdu.attribute import CosemAttributeDescriptor
+from dlms.enums import AccessResult
 from dlms.errors import AccessError
-from dlms.interface import AttributeRef, MethodRef
-from dlms.server.objects.behaviour import Behaviour, Context
+from dlms.interface import MethodRef
+from dlms.limits import MAX_APDU, MAX_LIST
+from dlms.server.objects.association import AssociationBehaviour, change_lls_secret
+from dlms.server.objects.behaviour import Context
 from dlms.values import Long, LongUnsigned, Unsigned
+
+FIRST_WITH_BITS = 4
+"""The version from which on access modes are bit masks."""
 
 
 def _object_list(context: Context) -> list[Any]:
@@ -22,10 +28,10 @@ def _object_list(context: Context) -> list[Any]:
     return found
 
 
-def _access_rights_list(context: Context) -> list[Any]:
+def _access_rights_list(bits: bool, context: Context) -> list[Any]:
     objects = context.granted.objects
     placed = context.device.base_names(context.granted).by_object
-    return [(signed(base), *objects[key].access_rights()) for key, base in placed.items()]
+    return [(signed(base), *objects[key].access_rights(bits=bits)) for key, base in placed.items()]
 
 
 def signed(base_name: int) -> Long:
@@ -33,37 +39,36 @@ def signed(base_name: int) -> Long:
     return Long(base_name - 0x10000 if base_name >= 0x8000 else base_name)
 
 
-_VALUES: dict[str, Callable[[Context], Any]] = {
-    "object_list": _object_list,
-    "access_rights_list": _access_rights_list,
-}
+def _read_by_logicalname(ref: MethodRef[Any], parameter: Any, context: Context) -> tuple[Any, ...]:
+    """The values of attributes by class, logical name and index, in their order, as a structure.
+
+    null-data stands for one that the association may not read, or that has no room for its own selection.
+    Raises AccessError for what is no list of attributes.
+    """
+    found = []
+    for one in parameter if isinstance(parameter, list) and len(parameter) <= MAX_LIST else (None,):
+        match one:
+            case (int(class_id), bytes(name), int(index)) if len(name) == 6:
+                found.append(_value(CosemAttributeDescriptor(class_id, name, index), context))
+            case _:
+                raise AccessError(AccessResult.TYPE_UNMATCHED, ref)
+    return tuple(found)
 
 
-class AssociationSnBehaviour(Behaviour):
-    """Both lists follow from the association that asks; the secret of low level security can be changed."""
-
-    def get(self, ref: AttributeRef[Any], access: SelectiveAccess | None, context: Context) -> Any:
-        """The lists of the association that asks, whole; other attributes from the store."""
-        name = ref.attribute.name if ref.attribute else ""
-        if name not in _VALUES:
-            return super().get(ref, access, context)
-        if access is not None:
-            raise AccessError(AccessResult.SCOPE_OF_ACCESS_VIOLATED, ref)
-        return _VALUES[name](context)
-
-    def set(self, ref: AttributeRef[Any], value: Any, context: Context) -> None:
-        """The lists cannot be written."""
-        if ref.attribute is not None and ref.attribute.name in _VALUES:
-            raise AccessError(AccessResult.READ_WRITE_DENIED, ref)
-        super().set(ref, value, context)
-
-    def call(self, ref: MethodRef[Any], parameter: Any, context: Context) -> Any:
-        """change_LLS_secret acts on the association that asks; other methods go to the store."""
-        if ref.method is None or ref.method.name != "change_lls_secret":
-            return super().call(ref, parameter, context)
-        if context.granted.mechanism is not Mechanism.LLS:
-            raise AccessError(AccessResult.READ_WRITE_DENIED, ref)
-        if not isinstance(parameter, bytes) or not parameter:
-            raise AccessError(AccessResult.TYPE_UNMATCHED, ref)
-        context.device.secrets[context.granted.client_sap, context.granted.server_sap] = bytes(parameter)
+def _value(attribute: CosemAttributeDescriptor, context: Context) -> Any:
+    try:
+        read = context.reach.read(attribute, None)
+        return cosem_data.decode(read.take(MAX_APDU)) if read.fits(MAX_APDU) else None
+    except AccessError:
         return None
+
+
+class AssociationSnBehaviour(AssociationBehaviour):
+    """Both lists follow from the association that asks; access modes are bit masks from version 4 on."""
+
+    def __init__(self, version: int) -> None:
+        rights = partial(_access_rights_list, version >= FIRST_WITH_BITS)
+        super().__init__(
+            {"object_list": _object_list, "access_rights_list": rights},
+            {"change_lls_secret": change_lls_secret, "read_by_logicalname": _read_by_logicalname},
+        )

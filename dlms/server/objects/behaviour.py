@@ -8,25 +8,39 @@ from typing import TYPE_CHECKING, Any
 from dlms.apdu.attribute import SelectiveAccess
 from dlms.association import Negotiated
 from dlms.enums import AccessResult
-from dlms.errors import AccessError
+from dlms.errors import AccessError, LocalProtocolError
 from dlms.interface import AttributeRef, MethodRef
 from dlms.server.device import Device, ServerAssociation
 
 if TYPE_CHECKING:
+    from dlms.server.reach import Reach
     from dlms.server.security import ServerCiphering
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Context:
     """On whose behalf an object is asked: the device, the association that was granted, and what was negotiated.
 
-    `ciphering` has the envelopes of the association in a ciphered context.
+    `ciphering` has the envelopes of the association in a ciphered context, `user` is who the client says that it is, where
+    the association asks for it; `reach` is what the request can do with other objects, with its own protection and rights.
     """
 
     device: Device
     granted: ServerAssociation
     negotiated: Negotiated
     ciphering: ServerCiphering | None = None
+    user: int | None = None
+    reach: Reach = dataclasses.field(init=False, repr=False)
+
+    def change(self, **changes: Any) -> None:
+        """Change the association that was granted: for everybody from the next association on, for this one at once.
+
+        Raises AccessError when the device cannot keep the change, which then does not hold.
+        """
+        try:
+            self.granted = self.device.change(self.granted, **changes)
+        except LocalProtocolError as fault:
+            raise AccessError(AccessResult.TEMPORARY_FAILURE) from fault
 
 
 class Behaviour:

@@ -25,7 +25,7 @@ import dlms
 from tests.dlms.security.rules import RULES, Rule
 
 HERE = Path(__file__).parent
-PACKAGE = HERE.parents[2] / "dlms" / "security"
+PACKAGE = HERE.parents[2] / "dlms"
 LOADED = (cryptography.x509, hypothesis.strategies)
 TESTS_FAILED = 1
 OPTIONS = ("-x", "-q", "-n0", "-p", "no:cacheprovider", "-o", "addopts=", "-o", "filterwarnings=")
@@ -33,14 +33,14 @@ OPTIONS += ("--hypothesis-profile", "once", "--assert=plain", "--tb=no", "-p", "
 
 
 def source(rule: Rule) -> str:
-    return (PACKAGE / f"{rule.module}.py").read_text()
+    return (PACKAGE / rule.file).read_text()
 
 
 class Weakened(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Gives one module of the package without the check of a rule."""
 
     def __init__(self, rule: Rule) -> None:
-        self.rule, self.name = rule, f"dlms.security.{rule.module}"
+        self.rule, self.name = rule, f"dlms.{rule.file.removesuffix('.py').replace('/', '.')}"
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -53,15 +53,22 @@ class Weakened(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def forget_security() -> None:
-    """What the rest of the package has loaded of dlms.security is loaded anew, weakened, by the tests."""
-    for name in [name for name in sys.modules if f"{name}.".startswith("dlms.security.")]:
+    """What the rest of the package has loaded of itself is loaded anew, weakened, by the tests."""
+    for name in [name for name in sys.modules if name.startswith("dlms.")]:
         del sys.modules[name]
-    vars(dlms).pop("security", None)
+        vars(dlms).pop(name.split(".")[1], None)
+
+
+def place(rule: Rule) -> tuple[Path, str]:
+    """The file of its test, and the name of that."""
+    file, _, name = rule.test.partition("::")
+    folder, _, file = file.rpartition("/")
+    return HERE.parent / (folder or HERE.name) / f"test_{file}.py", f"test_{name}"
 
 
 def node(rule: Rule) -> str:
-    file, _, name = rule.test.partition("::")
-    return f"{HERE / f'test_{file}.py'}::test_{name}"
+    file, name = place(rule)
+    return f"{file}::{name}"
 
 
 def holds(rule: Rule) -> bool:

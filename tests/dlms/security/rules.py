@@ -17,7 +17,12 @@ class Rule(NamedTuple):
     check: str
     without: str
     test: str
-    """`file::test` below tests/dlms/security, both without their prefix `test_`."""
+    """`file::test` below tests/dlms/security, both without their prefix `test_`; with a folder, below tests/dlms."""
+
+    @property
+    def file(self) -> str:
+        """Its module below dlms, which is one of dlms/security unless it says another folder."""
+        return f"{self.module.removeprefix('./')}.py" if "/" in self.module else f"security/{self.module}.py"
 
 
 RULES = {
@@ -851,6 +856,99 @@ RULES = {
             "with KeyFile.edit(self._path) as file:",
             "for file in [KeyFile.load(self._path)]:",
             "key_store::every_change_is_in_the_file",
+        ),
+    ),
+    "Associations": (
+        Rule(
+            "A secret is never read, whatever the rights say",
+            "server/objects/association",
+            "if ref.attribute is not None and ref.attribute.secret:\n            raise",
+            "if False:\n            raise",
+            "server/associations::a_secret_is_never_read",
+        ),
+        Rule(
+            "A secret that keys stand for is not changed as one",
+            "server/objects/association",
+            "if context.granted.mechanism is Mechanism.NONE or context.granted.mechanism.with_keys:",
+            "if False:",
+            "server/associations::secrets_that_are_none_of_the_mechanism_are_refused",
+        ),
+        Rule(
+            "A password is none of high level security",
+            "server/objects/association",
+            "if context.granted.mechanism is not Mechanism.LLS:",
+            "if False:",
+            "server/associations::secrets_that_are_none_of_the_mechanism_are_refused",
+        ),
+        Rule(
+            "A new secret has content, and a length that its mechanism takes",
+            "server/objects/association",
+            "if not isinstance(secret, bytes) or not 0 < len(secret) <= longest:",
+            "if False:",
+            "server/associations::what_is_no_secret_changes_nothing",
+        ),
+        Rule(
+            "A change holds when it has been kept",
+            "server/device",
+            "        self._keep(changed)\n        self.associations[key] = changed\n",
+            "        self.associations[key] = changed\n        self._keep(changed)\n",
+            "server/associations::a_change_that_cannot_be_kept_does_not_hold",
+        ),
+        Rule(
+            "A changed secret holds for a client that was there before",
+            "server/session",
+            "        associated.renew(device)\n",
+            "",
+            "server/associations::a_client_that_was_there_before_needs_the_new_secret",
+        ),
+        Rule(
+            "An association with users lets nobody else in",
+            "server/associate",
+            "if granted.users is not None and aarq.calling_ae_invocation_id not in granted.users:",
+            "if False:",
+            "server/associations::users_of_the_association_are_its_object_s_list",
+        ),
+        Rule(
+            "The last user stays",
+            "server/objects/association",
+            "    if not users:\n",
+            "    if False:\n",
+            "server/associations::users_come_and_go",
+        ),
+        Rule(
+            "A user is removed by number and name",
+            "server/objects/association",
+            "if users.get(number) != name:",
+            "if number not in users:",
+            "server/associations::users_come_and_go",
+        ),
+        Rule(
+            "An object is added with rights that some association has",
+            "server/objects/association_ln",
+            "one.interface.version == version and _within(rights, one)",
+            "one.interface.version == version",
+            "server/associations::nobody_is_given_what_no_association_has",
+        ),
+        Rule(
+            "Protection that every association wants is wanted of an added object",
+            "policy",
+            "not self & 3 & ~other and not (other & ~3) & ~self",
+            "not self & 3 & ~other",
+            "server/associations::nobody_is_given_what_no_association_has",
+        ),
+        Rule(
+            "An association keeps its own object",
+            "server/objects/association_ln",
+            "if key == (ref.class_id, ref.instance):",
+            "if False:",
+            "server/associations::objects_come_and_go",
+        ),
+        Rule(
+            "A secret that is sent is no longer in the trace",
+            "./client",
+            "            self.connection.trace.hide(value)\n",
+            "            pass\n",
+            "server/associations::no_trace_shows_a_secret_that_is_changed",
         ),
     ),
 }

@@ -312,7 +312,7 @@ def test_a_write_whose_results_do_not_fit_is_refused_before_any() -> None:
 
 
 def test_a_read_calls_what_returns_something_only_where_that_can_be_told() -> None:
-    returning, reset = "04fa3000010100", f"04{SN_RESET}000f00"
+    returning, reset = "04fa58000900", f"04{SN_RESET}000f00"  # reply_to_HLS_authentication, which the store answers
     wire, held = short_names(30, SN_CONFORMANCE & ~C.BLOCK_TRANSFER_WITH_GET_OR_READ)
     assert wire.ask(f"0502{returning}{reset}") == bytes.fromhex("0c02" + "01fa" + "0000")
     assert held.done == 1

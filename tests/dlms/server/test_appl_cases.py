@@ -123,7 +123,7 @@ def test_appl_open_1_short_names() -> None:
     assert wire.alive()
 
 
-USERS = frozenset((1, 7))
+USERS = {1: "one", 7: "seven"}
 
 
 def identifying() -> Dialogue:

@@ -136,7 +136,11 @@ def test_a_method_is_called_by_write_but_not_by_a_plain_read(wire: Wire) -> None
 
 
 def test_a_method_that_returns_something_is_called_by_read(wire: Wire) -> None:
-    assert wire.ask("050104fa300001011107") == bytes.fromhex("0c0100" + "0103110711071107")
+    energy = "0203120003" + "0906" + bytes(ENERGY.instance).hex() + "0f02"
+    unknown = "0203120003" + "0906" + "ff" * 6 + "0f02"
+    asked = wire.ask(f"050104fa30000103{energy}{unknown}{energy}")
+    assert asked == bytes.fromhex("0c0100" + "0203" + "06000004d2" + "00" + "06000004d2")
+    assert wire.ask("050104fa300001011107") == bytes.fromhex("0c01010c")
 
 
 def test_a_read_of_too_many_variables_is_refused_as_a_whole(wire: Wire) -> None:
