@@ -25,3 +25,9 @@ class Quirk(enum.StrEnum):
 
     ENTRIES_FROM_NEWEST = "entries-from-newest"
     """Selection by entry counts from 0 = newest and gives rows back in the direction asked for (Kamstrup)."""
+
+    PROOF_SHARES_COUNTER = "proof-shares-counter"
+    """A server takes a proof of HLS GMAC with the invocation counter of the message around it (the client of dlms-cosem).
+
+    Two messages under one key and one nonce: who hears both learns the key of the authentication.  For such a client only.
+    """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
@@ -179,10 +180,15 @@ class SendCounter:
 
 
 class ReceiveCounter:
-    """Judges the numbers of what we receive under one key: `check`, then verify the tag, then `commit`."""
+    """Judges the numbers of what we receive under one key: `check`, then verify the tag, then `commit`.
+
+    A proof of HLS GMAC is drawn before the message that carries it and judged after it: `take` lets in one number that
+    the message passed over, once.
+    """
 
     def __init__(self, store: CounterStore, name: CounterName) -> None:
         self._store, self._name = store, name
+        self._passed_over = range(0)
 
     @property
     def expected(self) -> int:
@@ -196,15 +202,32 @@ class ReceiveCounter:
 
     def commit(self, value: int) -> None:
         """Keeps the number of a message whose tag was verified.  Raises CounterError when it is not fresh any more."""
+        first = self.expected
         self._store.accept(self._name, value)
+        self._passed_over = range(first, value)
+
+    def check_unused(self, value: int) -> None:
+        """Refuses a number that is neither fresh nor passed over by the last one: it was used.  Raises CounterError."""
+        if value not in self._passed_over:
+            self.check(value)
+
+    def take(self, value: int) -> None:
+        """Uses up a number that `check_unused` lets in.  Raises CounterError for any other."""
+        self.check_unused(value)
+        if value in self._passed_over:
+            self._passed_over = range(0)
+        else:
+            self.commit(value)
 
 
 class Counters:
-    """The counters of one store; one SendCounter for each name, so that associations with one key share it."""
+    """The counters of one store; one for each name and direction, so that associations with one key share it."""
 
     def __init__(self, store: CounterStore, *, block: int = BLOCK, first: int = 0) -> None:
         self._store, self._block, self._first = store, block, first
         self._sending: dict[CounterName, SendCounter] = {}
+        # what a stranger claims to be is forgotten with its association
+        self._receiving: weakref.WeakValueDictionary[CounterName, ReceiveCounter] = weakref.WeakValueDictionary()
 
     def sending(self, fingerprint: bytes, own_title: bytes) -> SendCounter:
         """Of what we send under this key with this system title."""
@@ -213,8 +236,9 @@ class Counters:
         return self._sending.setdefault(name, fresh)
 
     def receiving(self, fingerprint: bytes, peer_title: bytes) -> ReceiveCounter:
-        """Of what this peer sends under this key.  Its state is the store's alone."""
-        return ReceiveCounter(self._store, CounterName(fingerprint, Direction.ACCEPTED, peer_title))
+        """Of what this peer sends under this key.  What was accepted is the store's; what was passed over is forgotten."""
+        name = CounterName(fingerprint, Direction.ACCEPTED, peer_title)
+        return self._receiving.setdefault(name, ReceiveCounter(self._store, name))
 
     def last_accepted(self, fingerprint: bytes) -> int | None:
         """The highest number accepted under this key from whoever has it, None while there was none."""

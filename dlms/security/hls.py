@@ -178,10 +178,13 @@ class GmacScheme:
 
     It is the tag of a message that is authenticated only and whose content is the challenge, left out.  In a ciphered
     context the answer travels in a message whose own counter was drawn after the answer's and accepted before it, so that
-    the answer's counter is held against what had been accepted when the scheme was made.
+    the answer's counter may be lower; it must be one that nothing had that was accepted since the scheme was made.  Two
+    messages with one nonce give the authentication key away: only for a peer that does just that, the message and the
+    answer in it may have the same (`shares_counter`).
     """
 
     channel: Channel
+    shares_counter: bool = False
     mechanism: Mechanism = dataclasses.field(default=Mechanism.HLS_GMAC, init=False)
     lowest: int = dataclasses.field(init=False)
 
@@ -204,12 +207,15 @@ class GmacScheme:
             raise SecurityError(f"an answer of HLS GMAC has 17 octets and starts with {self.control.octet:02x}")
         _, value = opening(answer)
         check_fresh(value, self.lowest - 1)
+        counter = self.channel.receiving()
+        shared = self.shares_counter and value == counter.expected - 1
+        if not shared:
+            counter.check_unused(value)
         body = answer[:_GMAC_HEAD] + sent + answer[_GMAC_HEAD:]
         self.channel.provider.unprotect(body, self.channel.peer_title)
         object.__setattr__(self, "lowest", value + 1)
-        counter = self.channel.receiving()
-        if value >= counter.expected:
-            counter.commit(value)
+        if not shared:
+            counter.take(value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,9 +245,15 @@ class EcdsaScheme:
 
 
 def scheme_of(
-    mechanism: Mechanism, secret: bytes, own_title: bytes, peer_title: bytes, channel: Channel | None
+    mechanism: Mechanism,
+    secret: bytes,
+    own_title: bytes,
+    peer_title: bytes,
+    channel: Channel | None,
+    *,
+    shares_counter: bool = False,
 ) -> Scheme:
-    """One side's scheme; who chose a weak mechanism has allowed it.
+    """One side's scheme; who chose a weak mechanism has allowed it.  `shares_counter` is for HLS GMAC.
 
     `secret` and the titles are looked at where the mechanism needs them, and so is `channel`, whose provider also signs and
     verifies.  Raises SecurityError without the channel that is needed, or for a bad title, KeyMaterialError for an empty
@@ -254,7 +266,7 @@ def scheme_of(
     if channel is None:
         raise SecurityError(f"{mechanism.name} needs keys")
     if mechanism is Mechanism.HLS_GMAC:
-        return GmacScheme(channel)
+        return GmacScheme(channel, shares_counter)
     return EcdsaScheme(channel.provider.sign, partial(channel.provider.verify, peer_title), own_title, peer_title)
 
 

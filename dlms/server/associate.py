@@ -121,7 +121,8 @@ def _handshake(aarq: Aarq, granted: ServerAssociation, device: Device) -> Handsh
 
     handshake = Handshake(granted.mechanism, Role.SERVER)
     try:
-        used = scheme(granted.mechanism, granted.secret, device.setup(granted), aarq, device.system_title or b"")
+        title = device.system_title or b""
+        used = scheme(granted.mechanism, granted.secret, device.setup(granted), aarq, title, device.quirks)
         handshake.receive(aarq.calling_authentication_value or b"", used)
     except (SecurityError, LocalProtocolError) as fault:
         raise _refuse(_D.AUTHENTICATION_FAILURE) from fault

@@ -16,6 +16,7 @@ from dlms.enums import Conformance, Mechanism
 from dlms.errors import SecurityError
 from dlms.ic import Data
 from dlms.interface import INTERFACES
+from dlms.quirks import Quirk
 from dlms.security.channel import Channel
 from dlms.security.counters import Counters
 from dlms.security.hls import Scheme, scheme_of
@@ -118,11 +119,19 @@ def security_objects(instance: Obis, version: int = 1, *, managed: bool = False)
     }
 
 
-def scheme(mechanism: Mechanism, secret: bytes, setup: SecuritySetup | None, aarq: Aarq, own_title: bytes) -> Scheme:
+def scheme(
+    mechanism: Mechanism,
+    secret: bytes,
+    setup: SecuritySetup | None,
+    aarq: Aarq,
+    own_title: bytes,
+    quirks: frozenset[Quirk] = frozenset(),
+) -> Scheme:
     """What the server's side of a mechanism does.  Raises SecurityError when it lacks keys, a secret or the client's title."""
     title, sent = aarq.calling_ap_title or b"", aarq.calling_ae_qualifier
     channel = setup.ciphering(title, certificate=sent).channel if setup is not None and mechanism.with_keys else None
-    return scheme_of(mechanism, secret, own_title, title, channel)
+    shares_counter = Quirk.PROOF_SHARES_COUNTER in quirks
+    return scheme_of(mechanism, secret, own_title, title, channel, shares_counter=shares_counter)
 
 
 class ServerCiphering:

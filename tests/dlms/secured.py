@@ -10,6 +10,7 @@ from dlms.ciphering import Security
 from dlms.enums import ApplicationContext, Conformance, Mechanism
 from dlms.ic import AssociationLn, SecuritySetup, SecuritySetupV1
 from dlms.ic.access_control import AssociationSnV2
+from dlms.quirks import Quirk
 from dlms.security import points
 from dlms.security.certificates import Purpose
 from dlms.security.counters import Counters, MemoryCounterStore
@@ -69,6 +70,7 @@ def world(
     conformance: Conformance = EVERYTHING,
     objects: dict[Any, Served] | None = None,
     max_receive: int = 0xFFFF,
+    quirks: frozenset[Quirk] = frozenset(),
     **options: Any,
 ) -> World:
     """A device with a public and a secured association, and its client."""
@@ -104,6 +106,7 @@ def world(
         devices.store(),
         (LogicalDevice(devices.SERVER, b"TST0000000000001"),),
         (public, granted),
+        quirks=quirks,
         security={SETUP: setup},
     )
     security = Security(providers["client"], Counters(client_store), CLIENT_TITLE)

@@ -370,6 +370,27 @@ RULES = {
             "or False:",
             "hls::gmac_takes_its_own_control_octet_only",
         ),
+        Rule(
+            "A proof of HLS GMAC has not the counter of the message around it",
+            "hls",
+            "shared = self.shares_counter and value",
+            "shared = value",
+            "hls::gmac_answer_has_a_counter_of_its_own",
+        ),
+        Rule(
+            "A proof of HLS GMAC has no counter of a message before it",
+            "counters",
+            "self._passed_over = range(first, value)",
+            "self._passed_over = range(value)",
+            "hls::gmac_answer_has_a_counter_of_its_own",
+        ),
+        Rule(
+            "The counter of a proof of HLS GMAC is used up by it",
+            "counters",
+            "            self._passed_over = range(0)\n        else",
+            "            pass\n        else",
+            "counters::what_was_passed_over_is_taken_once",
+        ),
     ),
     "Public keys": (
         Rule(

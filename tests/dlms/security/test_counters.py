@@ -234,6 +234,38 @@ def test_accepted_numbers_rise(values):
     assert all(any(kept >= value for kept in taken) or value >= END for value in set(values) - set(taken))
 
 
+def test_what_was_passed_over_is_taken_once():
+    counter = ReceiveCounter(MemoryCounterStore(), ACCEPTED)
+    for value in (3, 7):
+        counter.commit(value)
+    for used in (0, 2, 3, 7, END):
+        for refused in (counter.check_unused, counter.take):
+            with pytest.raises(CounterError, match=f"counter {used} refused"):
+                refused(used)
+    for unused in (4, 5, 6, 8):
+        counter.check_unused(unused)
+    counter.take(5)
+    for value in (4, 5, 6):
+        with pytest.raises(CounterError):
+            counter.take(value)
+    assert counter.expected == 8
+    counter.take(9)
+    assert counter.expected == 10
+    counter.take(8)
+    with pytest.raises(CounterError):
+        counter.take(8)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 12)), max_size=12))
+def test_no_number_is_taken_twice(steps):
+    counter, used = ReceiveCounter(MemoryCounterStore(), ACCEPTED), set()
+    for message, value in steps:
+        with contextlib.suppress(CounterError):
+            (counter.commit if message else counter.take)(value)
+            assert value not in used
+            used.add(value)
+
+
 def crash(draws: int) -> Callable[[CounterStore], list[int]]:
     def run(store: CounterStore) -> list[int]:
         counter = SendCounter(store, SENT, block=5)
@@ -265,6 +297,11 @@ def test_one_key_one_series():
         counters.receiving(b"f", b"T").check(5)
     counters.receiving(b"f", b"U").check(5)
     counters.receiving(b"g", b"T").check(5)
+    held = counters.receiving(b"f", b"T")
+    held.commit(9)
+    counters.receiving(b"f", b"T").take(7)
+    with pytest.raises(CounterError):
+        held.take(7)
     assert one.draw() == 13
 
 

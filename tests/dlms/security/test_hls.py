@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import secrets
@@ -403,6 +404,24 @@ def test_gmac_counts_with_the_messages_of_the_same_key():
     client.channel.protect(b"", SecurityControl.parse(0x30))
     assert client.prove(STOC, CTOS)[:5] == b"\x10\0\0\0\1"
     assert client.channel.protect(b"", SecurityControl.parse(0x30))[:5] == b"\x30\0\0\0\2"
+
+
+@pytest.mark.parametrize("shares", [False, True])
+def test_gmac_answer_has_a_counter_of_its_own(shares):
+    """The message around the answer was accepted before it; what came before had its counters, too."""
+    control = SecurityControl.parse(0x30)
+    for value, unused in ((6, False), (7, False), (8, True), (9, True), (10, shares), (11, True)):
+        client = gmac(CLIENT_TITLE, SERVER_TITLE).channel
+        server = dataclasses.replace(gmac(SERVER_TITLE, CLIENT_TITLE), shares_counter=shares)
+        for counter in (5, 7, 10):
+            server.channel.unprotect(client.provider.protect(b"", control, CLIENT_TITLE, counter), control)
+        tagged = client.provider.protect(STOC, server.control, CLIENT_TITLE, value)
+        answer = tagged[:5] + tagged[-12:]
+        if unused:
+            server.check(answer, CTOS, STOC)
+        for _ in range(2):
+            with pytest.raises(CounterError, match=f"counter {value} refused"):
+                server.check(answer, CTOS, STOC)
 
 
 @pytest.mark.parametrize("mechanism", [2, 3, 4, 6])
