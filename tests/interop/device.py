@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dlms.cosem_time import DateTime
@@ -39,9 +40,10 @@ from dlms.data import (
     Utf8String,
 )
 from dlms.endpoint import Listening, listen, server_framing
-from dlms.enums import Conformance, Mechanism
+from dlms.enums import ApplicationContext, Conformance, Mechanism
 from dlms.ic import (
     AssociationLn,
+    AssociationSnV1,
     Clock,
     Data,
     ExtendedRegister,
@@ -52,6 +54,7 @@ from dlms.ic import (
 )
 from dlms.interface import Interface
 from dlms.media import Medium
+from dlms.operations.associate import SN_CONFORMANCE
 from dlms.serve import serve
 from dlms.server import (
     Access,
@@ -141,6 +144,7 @@ DEMAND = ExtendedRegister("1.0.1.6.0.255")
 PROFILE = ProfileGeneric("1.0.99.1.0.255")
 CLOCK = Clock("0.0.1.0.0.255")
 ASSOCIATION = AssociationLn("0.0.40.0.0.255")
+SHORT_NAMES = AssociationSnV1("0.0.40.0.0.255")
 SAPS = SapAssignment("0.0.41.0.0.255")
 HDLC = IecHdlcSetup("0.0.22.0.0.255")
 LONG = Data("0.0.96.51.0.255")
@@ -238,7 +242,12 @@ _CONFORMANCE = (
 )
 
 
-METHODS = {ENERGY: frozenset((1,)), CLOCK: frozenset(range(1, 7)), ASSOCIATION: frozenset((2,))}
+METHODS = {
+    ENERGY: frozenset((1,)),
+    CLOCK: frozenset(range(1, 7)),
+    PROFILE: frozenset((1, 2)),
+    ASSOCIATION: frozenset((2,)),
+}
 """What may be called; change_hls_secret takes a long parameter and keeps it in `LONG`."""
 
 
@@ -251,11 +260,59 @@ def _rights(of: Interface) -> Rights:
     return Rights(modes, METHODS.get(of, frozenset()))
 
 
-def device() -> Device:
-    """A new device with all of this; its store is a MemoryStore."""
+WRITES: tuple[tuple[str, Any], ...] = (
+    ("boolean false", True),
+    ("double-long highest", -123456),
+    ("double-long-unsigned highest", 4_000_000_000),
+    ("octet-string", b"\x00\x7e\xa0\xff"),
+    ("visible-string", "written"),
+    ("integer lowest", -5),
+    ("long lowest", -300),
+    ("unsigned highest", 200),
+    ("long-unsigned highest", 60_000),
+    ("long64 lowest", -(2**40)),
+    ("long64-unsigned highest", 2**63 + 5),
+    ("enum", 7),
+    ("float32", 0.5),
+    ("float64", -1e-9),
+)
+"""Scalars that are written, and what is written."""
+
+
+def _store() -> MemoryStore:
     store = MemoryStore({one.of.attribute_ref(one.index): one.held for one in VALUES})
     store.put(PROFILE.buffer, MemoryRows([_typed_row(values) for values in PLAIN_ROWS]))
     store.methods[ENERGY.reset] = lambda parameter: store.put(ENERGY.value, DoubleLongUnsigned(0))
+    return store
+
+
+def short_name_device() -> Device:
+    """The same device with short names: its association is of class 12, and the methods of classes 3, 7 and 8 are called.
+
+    What was called last is in `LONG`, as the method's index and what came with it.
+    """
+    store = _store()
+    for method in (PROFILE.reset, PROFILE.capture, CLOCK.adjust_to_quarter, CLOCK.shift_time):
+        store.methods[method] = partial(_called, store, method.index)
+    objects = {(one.of.class_id, one.of.instance): one.of for one in (*VALUES, *DERIVED) if one.of != ASSOCIATION}
+    served = {key: Served(of, _rights(of)) for key, of in objects.items()}
+    served[12, SHORT_NAMES.instance] = Served(SHORT_NAMES, Rights(dict.fromkeys(SHORT_NAMES.attributes, Access.READ)))
+    granted = (
+        ServerAssociation(PUBLIC, SERVER, served, SN_CONFORMANCE, context=ApplicationContext.SN),
+        ServerAssociation(
+            OPERATOR, SERVER, served, SN_CONFORMANCE, Mechanism.LLS, PASSWORD.encode(), context=ApplicationContext.SN
+        ),
+    )
+    return Device(store, (LogicalDevice(SERVER, NAME),), granted)
+
+
+def _called(store: MemoryStore, index: int, parameter: Any) -> None:
+    store.put(LONG.value, bytes((index, parameter & 0xFF)))
+
+
+def device() -> Device:
+    """A new device with all of this; its store is a MemoryStore."""
+    store = _store()
     store.methods[ASSOCIATION.change_hls_secret] = lambda parameter: store.put(LONG.value, parameter)
     objects = {(one.of.class_id, one.of.instance): one.of for one in (*VALUES, *DERIVED)}
     served = {key: Served(of, _rights(of)) for key, of in objects.items()}

@@ -37,6 +37,8 @@ RESULTS = frozenset((*range(1, 20), 250))
 class GuruxPeer:
     """An association held by gurux-dlms: HDLC for an `hdlc` URL, else the wrapper; LLS with a password, else none.
 
+    With `short_names` its objects are those that it made of the object list; over HDLC it says DISC alone in the end, as
+    its RLRQ loses count of the frames then.
     `prepare` may change its client before it says anything: mechanism, keys, conformance.
     """
 
@@ -51,6 +53,7 @@ class GuruxPeer:
         *,
         address_size: int = 0,
         secure: bool = False,
+        short_names: bool = False,
         releases: bool = True,
         max_pdu: int = 0xFFFF,
         max_info: int = 128,
@@ -59,14 +62,17 @@ class GuruxPeer:
         interface = InterfaceType.HDLC if url.startswith("hdlc") else InterfaceType.WRAPPER
         authentication = Authentication.NONE if password is None else Authentication.LOW
         kind = GXDLMSSecureClient if secure else GXDLMSClient
-        self.client = kind(True, client, server, authentication, password, interface)
+        self.client = kind(not short_names, client, server, authentication, password, interface)
         self.client.serverAddressSize = address_size
         self.client.maxReceivePDUSize = max_pdu
-        self.client.proposedConformance |= Conformance.ACCESS | Conformance.BLOCK_TRANSFER_WITH_ACTION
+        if not short_names:
+            self.client.proposedConformance |= Conformance.ACCESS | Conformance.BLOCK_TRANSFER_WITH_ACTION
         self.client.hdlcSettings.maxInfoRX = self.client.hdlcSettings.maxInfoTX = max_info
         self.client.autoIncreaseInvokeID = True
         prepare(self.client)
         self._line, self._releases, self.failed = Line(url), releases, False
+        self._short_names = short_names
+        self._listed: dict[tuple[int, Obis], Any] = {}
         try:
             with self._work():
                 self._open()
@@ -77,14 +83,23 @@ class GuruxPeer:
     def objects(self) -> dict[tuple[int, Obis], Seen]:
         """The association view, by its own object collection."""
         with self._work():
-            reply = self._exchange([self.client.getObjectsRequest()])
-            found = self.client.parseObjects(reply.data, False, False)
-        return {(int(one.objectType), Obis(one.logicalName)): _seen(one) for one in found}
+            return {key: _seen(one) for key, one in self._objects().items()}
+
+    def short_names(self) -> dict[tuple[int, Obis], int]:
+        """The base names that it found."""
+        return {key: int(one.shortName) for key, one in self._listed.items()}
+
+    def _objects(self) -> dict[tuple[int, Obis], Any]:
+        reply = self._exchange([self.client.getObjectsRequest()])
+        found = self.client.parseObjects(reply.data, False, False)
+        return {(int(one.objectType), Obis(one.logicalName)): one for one in found}
 
     def get(self, place: Place) -> Reading:
         """One attribute; its object of that class must take the value, too."""
         with self._work():
-            item = self._profile(place) if place[0] == ObjectType.PROFILE_GENERIC and place[2] == 2 else _item(place)
+            item = (
+                self._profile(place) if place[0] == ObjectType.PROFILE_GENERIC and place[2] == 2 else self._item(place)
+            )
             reply = self._exchange(self.client.read(item, place[2]))
             reading = Reading(bytes(reply.data.array()), _plain(reply.value))
             self.client.updateValue(item, place[2], reply.value)  # it changes rows in place
@@ -93,10 +108,11 @@ class GuruxPeer:
     def get_list(self, places: Sequence[Place]) -> list[Any]:
         """GET with list."""
         with self._work():
-            items = [(_item(place), place[2]) for place in places]
+            items = [(self._item(place), place[2]) for place in places]
             values: list[Any] = []
             for messages in self.client.readList(items):
-                values += self._exchange(messages).value
+                value = self._exchange(messages).value
+                values += [value] if self._short_names and len(items) == 1 else value
         return [_plain(value) for value in values]
 
     def rows_by_range(self, place: Place, start: datetime.datetime, end: datetime.datetime) -> list[Any]:
@@ -110,13 +126,13 @@ class GuruxPeer:
     def rows_by_entry(self, place: Place, first: int, count: int) -> list[Any]:
         """Selective access 2."""
         with self._work():
-            reply = self._exchange(self.client.readRowsByEntry(_item(place), first, count))
+            reply = self._exchange(self.client.readRowsByEntry(self._item(place), first, count))
         return _rows(reply)
 
     def set(self, place: Place, tag: int, value: Any) -> None:
         """SET, in blocks when the server takes no more; only Data objects."""
         with self._work():
-            item = _item(place)
+            item = self._item(place)
             item.value = value
             item.setDataType(place[2], DataType(tag))
             self._exchange(self.client.write(item, place[2]))
@@ -124,12 +140,12 @@ class GuruxPeer:
     def call(self, place: Place, tag: int, value: Any) -> None:
         """ACTION."""
         with self._work():
-            self._exchange(self.client.method(_item(place), place[2], value, DataType(tag)))
+            self._exchange(self.client.method(self._item(place), place[2], value, DataType(tag)))
 
     def access(self, places: Sequence[Place]) -> list[Any]:
         """ACCESS with a GET for each place: values, and Refused where the server refused."""
         with self._work():
-            items = [GXDLMSAccessItem(AccessServiceCommandType.GET, _item(place), place[2]) for place in places]
+            items = [GXDLMSAccessItem(AccessServiceCommandType.GET, self._item(place), place[2]) for place in places]
             reply = self._exchange(self.client.accessRequest(None, items))
             self.client.parseAccessResponse(items, reply.data)
         return [Refused(int(item.error)) if item.error else _plain(item.value) for item in items]
@@ -138,9 +154,14 @@ class GuruxPeer:
         """RLRQ where the meter knows it, DISC where there is a link; hang up in any case."""
         try:
             with self._work():
-                if self._releases and (release := self.client.releaseRequest()):
+                over_hdlc = self.client.interfaceType == InterfaceType.HDLC
+                if (
+                    self._releases
+                    and not (self._short_names and over_hdlc)
+                    and (release := self.client.releaseRequest())
+                ):
                     self._exchange(release)
-                if self.client.interfaceType == InterfaceType.HDLC:
+                if over_hdlc:
                     self._exchange([self.client.disconnectRequest()])
         finally:
             self.hang_up()
@@ -169,10 +190,21 @@ class GuruxPeer:
         if self.client.getIsAuthenticationRequired():
             proof = self._exchange(self.client.getApplicationAssociationRequest())
             self.client.parseApplicationAssociationResponse(proof.data)
+        if self._short_names:
+            self._listed = self._objects()
+
+    def _item(self, place: Place) -> Any:
+        """An object of its own; with short names, which it has to know, the one that it made."""
+        class_id, instance, _ = place
+        if self._short_names:
+            return self._listed[class_id, instance]
+        item = GXDLMSClient.createObject(ObjectType(class_id))
+        item.logicalName = str(instance)
+        return item
 
     def _profile(self, place: Place) -> Any:
         """Its profile object takes a buffer only when it knows the captured objects."""
-        profile = _item(place)
+        profile = self._item(place)
         self.client.updateValue(profile, 3, self._exchange(self.client.read(profile, 3)).value)
         return profile
 
@@ -203,13 +235,6 @@ class GuruxPeer:
 def _rows(reply: Any) -> list[Any]:
     """No rows are an empty array, for which it has no value."""
     return [] if reply.value is None and bytes(reply.data.array()) == b"\x01\x00" else list(_plain(reply.value))
-
-
-def _item(place: Place) -> Any:
-    class_id, instance, _ = place
-    item = GXDLMSClient.createObject(ObjectType(class_id))
-    item.logicalName = str(instance)
-    return item
 
 
 def _seen(one: Any) -> Seen:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dlms.data import DoubleLongUnsigned
+from dlms.enums import Conformance
 from dlms.interface import Interface
 from dlms.server import Device
 from obis import Obis
@@ -113,6 +114,27 @@ def test_every_readable_attribute_has_its_value_and_its_tags(session: Session) -
             found.equal(one.place, reading.value, one.plain)
     for of in {one.of for one in (*d.VALUES, *d.DERIVED)}:
         found.equal(f"{type(of).__name__}.logical_name", session.peer.get(place(of, 1)).value, bytes(of.instance))
+    seen = {place(one.of, one.index) for one in (*d.VALUES, *d.DERIVED, *own)} | {place(d.ASSOCIATION, 5)}
+    seen |= {place(one.of, 1) for one in (*d.VALUES, *d.DERIVED)}
+    seen |= {place(d.PROFILE), place(d.ASSOCIATION)}  # in tests of their own
+    granted = session.served.associations[session.client, d.SERVER].objects.values()
+    readable = {place(one.interface, n) for one in granted for n, mode in one.rights.attributes.items() if mode & 1}
+    assert seen == readable
+    found.check()
+
+
+def test_the_association_tells_what_was_agreed(session: Session) -> None:
+    found = session.deviations("agreement")
+    with found.at("bit-string"):
+        reading = session.peer.get(place(d.ASSOCIATION, 5))
+        assert tags(reading.encoded) == (2, (4, 18, 18, 17, 15, 9))
+        if isinstance(reading.value, PeerError):
+            raise reading.value
+        bits, *others = reading.value
+        assert len(bits) == 24
+        assert int(bits, 2) & Conformance.GET
+        assert int(bits, 2) & ~int(session.served.associations[session.client, d.SERVER].conformance) == 0
+        assert others == [0xFFFF, 0xFFFF, 6, 0, b""]
     found.check()
 
 
@@ -181,28 +203,10 @@ def test_one_refusal_in_a_list_leaves_the_others(session: Session) -> None:
     found.check()
 
 
-WRITES: tuple[tuple[str, Any], ...] = (
-    ("boolean false", True),
-    ("double-long highest", -123456),
-    ("double-long-unsigned highest", 4_000_000_000),
-    ("octet-string", b"\x00\x7e\xa0\xff"),
-    ("visible-string", "written"),
-    ("integer lowest", -5),
-    ("long lowest", -300),
-    ("unsigned highest", 200),
-    ("long-unsigned highest", 60_000),
-    ("long64 lowest", -(2**40)),
-    ("long64-unsigned highest", 2**63 + 5),
-    ("enum", 7),
-    ("float32", 0.5),
-    ("float64", -1e-9),
-)
-
-
 def test_what_is_written_is_held_in_its_type(session: Session) -> None:
     found = session.deviations("set")
     expected = {row[0]: row for row in d.SCALARS}
-    for name, value in WRITES:
+    for name, value in d.WRITES:
         _, before, tag, _ = expected[name]
         with found.at(name):
             session.peer.set(place(d.scalar(name)), tag, value)
