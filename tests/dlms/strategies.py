@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+import pkgutil
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from dlms import acse, codec
+from dlms import acse, apdu, codec
 from dlms import data as cosem_data
 from dlms.apdu import APDUS
 from dlms.apdu.action import ActionResult
@@ -25,6 +28,19 @@ R = TypeVar("R", bound=Record)
 
 RECORDS: tuple[type[Record], ...] = (*APDUS, ServiceCiphered, *acse.ACSE.values())
 """Every record that is an APDU of its own."""
+
+
+def _declared() -> tuple[type[Record], ...]:
+    names = [f"{apdu.__name__}.{one.name}" for one in pkgutil.iter_modules(apdu.__path__)]
+    modules = [acse, *map(importlib.import_module, names)]
+    found = [
+        of for module in modules for of in vars(module).values() if getattr(of, "__module__", "") == module.__name__
+    ]
+    return tuple(of for of in found if isinstance(of, type) and issubclass(of, Record) and dataclasses.is_dataclass(of))
+
+
+DECLARED: tuple[type[Record], ...] = _declared()
+"""Every record that is declared in the modules of APDUs and ACSE: those of RECORDS, what they are made of, raw forms."""
 
 NAMES = st.binary(min_size=6, max_size=6)
 SHORT_OCTETS = st.binary(max_size=20) | st.binary(min_size=126, max_size=260)
