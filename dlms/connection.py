@@ -17,8 +17,13 @@ answer.  Short names know no invoke-ids: there a request that is not answered in
 could pass for the next.
 
 With `parallel`, where the layer below lets both ends speak at any time, that many reads may be under way at once; what
-changes something, or goes on with a transfer in blocks, still has the line to itself.  An answer that begins a transfer, or
-a refusal that names no request, may be spoilt by the requests beside it: that read is asked again, alone.
+changes something, or goes on with a transfer in blocks, still has the line to itself.  An answer that begins a transfer may
+be spoilt by the requests beside it: that read is asked again, alone.  Whose answer a refusal is that names no request, says
+`dlms.outstanding`.
+
+An envelope that cannot be opened fails the request that it answers.  Where it does not say whether it holds an answer or a
+notification, it is counted and reported, and the request waits on: it fails with a SecurityError when its time is up, or
+when too many have come.  Whoever can put such envelopes on the line gains no more than by cutting it.
 """
 
 from __future__ import annotations
@@ -43,17 +48,18 @@ from dlms.events import Event
 from dlms.events import Fault as Fault
 from dlms.events import Finished as Finished
 from dlms.events import Notification as Notification
-from dlms.exchange import Exchange, goes_alone, repeatable, unfinished
+from dlms.exchange import REFUSALS, Exchange, goes_alone, loss, repeatable, unfinished
 from dlms.exchange import Ticket as Ticket
 from dlms.framing import Connected, Disconnected, Framing, Received
 from dlms.general_block import BlockTransfer, unacknowledged
 from dlms.invoke_ids import CONTINUATIONS, InvokeIds
-from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
+from dlms.limits import MAX_APDU, MAX_UNOPENED, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.notifications import Taken, confirmation
 from dlms.operations import Operation, Request
 from dlms.operations.associate import AssociationRequest, associate, assumed, negotiate, release
+from dlms.outstanding import Outstanding
 from dlms.quirks import Quirk
-from dlms.reception import Arrival, Reception
+from dlms.reception import Arrival, Bearing, Reception
 from dlms.trace import NO_TRACE, Trace
 
 if TYPE_CHECKING:
@@ -95,16 +101,18 @@ class Connection:
         """Why the line is down, None while it is not."""
         self.trace = trace
         self._waiting: deque[Ticket[Any]] = deque()
-        self._held: deque[tuple[Ticket[Any], Request]] = deque()
-        """Requests that wait until they have the line to themselves."""
-        self._under_way: list[Exchange] = []
+        self._held: deque[tuple[Ticket[Any], Request, bool]] = deque()
+        """Requests that wait until they have the line to themselves, and whether they are asked again."""
+        self._under_way = Outstanding()
         self._events: deque[Event] = deque()
         self._connecting = self._up = False
         self._parallel, self._ids = parallel, InvokeIds()
         self._blocks = BlockTransfer(framing.window, retries=retries)
         self._taken = Taken()
         self._ciphering = _ciphering(request)
-        self._reception = Reception(self.association, self._blocks, self._ciphering, self._replies)
+        self._reception = Reception(
+            self.association, self._blocks, self._ciphering, self._under_way.replies, reliable=framing.reliable
+        )
 
     # what the user asks
 
@@ -206,7 +214,7 @@ class Connection:
         self._drain_framing(now)
         for piece in self._blocks.handle_timeout(now):
             self.framing.send(piece, now)
-        for exchange in list(self._under_way):
+        for exchange in self._under_way:
             if exchange not in self._under_way:
                 continue  # the one before has ended it
             if now >= exchange.deadline:
@@ -215,14 +223,18 @@ class Connection:
                 self._repeat(exchange, now)
 
     def _silent(self, exchange: Exchange, now: float) -> None:
+        if self._under_way.refusals:  # this may be one that was refused
+            for one in self._under_way.taken_back(all_of_them=True):
+                self._hold_again(one)
+            return self._proceed(now)
         waited = f"no answer to {exchange.request.apdu.wire_name()} within {exchange.ticket.timeout_s:g} s"
         if self._blocks.held:
             waited += ": the peer takes no more blocks"
         if exchange.invoke_id is None and KINDS.get(type(exchange.request.apdu)) is Kind.REQUEST:
             # with short names nothing tells a late answer from the next one: no more may be asked
-            return self._close(waited, now)
-        self._unanswered(exchange)
-        self._throw(exchange, _loss(exchange.request, waited), now)
+            return self._close(waited, now, silence=True)
+        self._unanswered(exchange, late=len(exchange.invoke_ids))
+        self._throw(exchange, loss(exchange, waited, silence=True), now)
 
     def line_lost(self, reason: str, now: float) -> None:
         """The medium is gone.  What runs fails: with OutcomeUnknown where the request may have been carried out."""
@@ -250,14 +262,16 @@ class Connection:
     # running operations
 
     def _proceed(self, now: float) -> None:
-        """Begin what is next when the line is free for it."""
-        while self._up and not any(exchange.alone for exchange in self._under_way):
+        """Ask again what was taken back because a refusal named nobody; begin what is next when the line is free for it."""
+        for exchange in self._under_way.taken_back():
+            self._hold_again(exchange)
+        while self._up and not self._under_way.alone and not self._under_way.refusals:
             if self._held:
                 if self._under_way:
                     return
-                ticket, request = self._held.popleft()
+                ticket, request, again = self._held.popleft()
                 try:
-                    self._transmit(ticket, request, True, now)
+                    self._transmit(ticket, request, True, now, again=again)
                 except DlmsError as error:
                     self._resume(ticket, error, now)
             elif self._waiting and len(self._under_way) < self.parallel:
@@ -305,11 +319,13 @@ class Connection:
         alone = self.parallel == 1 or goes_alone(request)
         goes_on = isinstance(request.apdu, CONTINUATIONS)  # what comes between would end the transfer
         if not goes_on and (self._held or (alone and self._under_way)):
-            self._held.append((ticket, request))
+            self._held.append((ticket, request, False))
         else:
             self._transmit(ticket, request, alone, now)
 
-    def _transmit(self, ticket: Ticket[Any], request: Request, alone: bool, now: float) -> None:
+    def _transmit(
+        self, ticket: Ticket[Any], request: Request, alone: bool, now: float, *, again: bool = False
+    ) -> None:
         if not self.request.confirmed:
             raise LocalProtocolError(f"the association is unconfirmed: nobody answers {request.apdu.wire_name()}")
         data, invoke_id = self._encode(request.apdu, ticket)
@@ -318,8 +334,8 @@ class Connection:
         self.association.send(request.apdu)
         self.trace.apdu_sent(request.apdu)
         self.framing.give_exchange(ticket.timeout_s)
-        exchange = Exchange(ticket, request, invoke_id, now + ticket.timeout_s, alone)
-        self._under_way.append(exchange)
+        exchange = Exchange(ticket, request, invoke_id, now + ticket.timeout_s, alone, again=again)
+        self._under_way.add(exchange)
         if len(pieces) == 1 and repeatable(request, invoke_id):
             exchange.repeat_at = [now + share_s * tries for tries in range(self._retries, 0, -1)]
         for piece in pieces:
@@ -371,9 +387,7 @@ class Connection:
             apdu = self._ciphering.prepared(apdu)
         unmarked = Quirk.NO_SERVICE_CLASS in self.quirks and apdu.wire_name().startswith("get-")
         agreed = Conformance.PRIORITY_MANAGEMENT_SUPPORTED in self.negotiated.conformance
-        high = ticket.high_priority and (
-            unmarked or agreed
-        )  # the meter of that quirk is asked like its maker's clients do
+        high = ticket.high_priority and (unmarked or agreed)  # that quirk's meter is asked like its maker's clients do
         busy = [number for exchange in self._under_way for number in exchange.invoke_ids]
         data, ticket.invoke_id = self._ids.put(
             apdu, encode(apdu), ticket.invoke_id, busy, confirmed=confirmed and not unmarked, high=high
@@ -411,13 +425,18 @@ class Connection:
             try:
                 self._acknowledge(now)
             except DlmsError as error:
-                return self._fault(error, self._awaiting(data), now)
+                return self._fault(error, self._under_way.awaiting(data), now)
         if isinstance(arrival, Arrival):
             self._arrived(*arrival, now)
-        elif arrival is not None and arrival.notifies:  # a push that is none, or was not agreed on, answers nothing
-            self._refuse(arrival.error)
+        elif arrival is not None and arrival.bearing is Bearing.ANSWER:
+            exchange = self._under_way.awaiting(arrival.data)
+            self._fault(arrival.error, exchange, now)
+            if exchange is None:
+                self._doubt(arrival.error, now)
         elif arrival is not None:
-            self._fault(arrival.error, self._awaiting(arrival.data), now)
+            self._refuse(arrival.error)
+            if arrival.bearing is Bearing.UNTOLD:
+                self._doubt(arrival.error, now)
 
     def _acknowledge(self, now: float) -> None:
         """What general blocks are answered with; those of an answer give it its time again."""
@@ -434,17 +453,24 @@ class Connection:
         kind = KINDS.get(type(apdu))
         if kind is Kind.NOTIFICATION:
             return self._notified(apdu, data, now)
-        reliable = self.framing.reliable
-        exchange = next((one for one in self._under_way if one.answered_by(data, apdu, reliable=reliable)), None)
+        refusal = isinstance(apdu, REFUSALS)
+        if refusal and self._under_way:
+            exchange = self._under_way.refused(ServiceRefused(str(apdu)))
+            if exchange is None:
+                self.trace.apdu_received(apdu)
+                return self._proceed(now)
+        else:
+            exchange = self._under_way.answered(data, apdu, reliable=self.framing.reliable)
         if exchange is None:
             self.dropped += 1
+            self._under_way.dropped()
             return
         try:
             if isinstance(apdu, Aare):
                 self.association.negotiated = negotiate(self.request, apdu)
             self.association.receive(apdu)
         except DlmsError as error:
-            return self._fault(error, self._awaiting(data), now)
+            return self._fault(error, self._under_way.awaiting(data), now)
         self.trace.apdu_received(apdu)
         unproven = self._ciphering is not None and self.association.state is State.OPEN and not enveloped
         self._answered(exchange, apdu, unproven, now)
@@ -455,13 +481,13 @@ class Connection:
         self._events.append(Fault(error))
 
     def _answered(self, exchange: Exchange, apdu: Record, unproven: bool, now: float) -> None:
-        self._under_way.remove(exchange)
+        self._under_way.remove(exchange, late=len(exchange.earlier))
         self._ids.reserve(exchange.earlier)
         ticket = exchange.ticket
         if ticket.done:
             self.dropped += 1
         elif self._under_way and unfinished(apdu):
-            self._held.append((ticket, exchange.request))
+            self._hold_again(exchange)
         else:
             reply = exchange.reply(apdu, reliable=self.framing.reliable)
             if isinstance(reply, ServiceRefused) and unproven and not exchange.request.read_only:
@@ -469,15 +495,18 @@ class Connection:
             self._resume(ticket, reply, now)
         self._proceed(now)
 
-    def _awaiting(self, data: bytes) -> Exchange | None:
-        """The exchange that these bytes answer, as far as can be told without decoding them."""
-        if len(self._under_way) == 1:
-            return self._under_way[0]
-        return next((exchange for exchange in self._under_way if exchange.numbered(data)), None)
+    def _hold_again(self, exchange: Exchange) -> None:
+        """Its answer named nobody, or was spoilt: it is asked again, alone."""
+        if not exchange.ticket.done:
+            self._held.append((exchange.ticket, exchange.request, True))
 
-    def _replies(self, data: bytes) -> tuple[type[Record], ...]:
-        exchange = self._awaiting(data)
-        return () if exchange is None else exchange.request.replies
+    def _doubt(self, error: DlmsError, now: float) -> None:
+        """What came may have been the answer to any request that waits."""
+        for exchange in self._under_way:
+            exchange.unopened += 1
+            exchange.doubt = exchange.doubt or error
+            if exchange.unopened > MAX_UNOPENED and exchange in self._under_way:
+                self._fault(error, exchange, now)
 
     def _notified(self, apdu: Record, data: bytes, now: float) -> None:
         try:
@@ -496,7 +525,7 @@ class Connection:
     def _fault(self, error: DlmsError, exchange: Exchange | None, now: float) -> None:
         """Fail the operation that waits, or report what nothing waited for."""
         if exchange is not None:
-            self._unanswered(exchange)
+            self._unanswered(exchange, late=len(exchange.earlier))
         if exchange is None or exchange.ticket.done:
             self._events.append(Fault(error))
             return self._proceed(now)
@@ -504,28 +533,27 @@ class Connection:
             error = _chained(OutcomeUnknown(f"the answer could not be understood: {error}"), error)
         self._throw(exchange, error, now)
 
-    def _unanswered(self, exchange: Exchange) -> None:
+    def _unanswered(self, exchange: Exchange, *, late: int = 0) -> None:
         """Nothing of an exchange that was under way is left, but that its answer may still come.
 
         An association that was about to open or to close, and whose answer is missing, does not exist.
         """
         self._blocks.reset()
-        self._under_way.remove(exchange)
+        self._under_way.remove(exchange, late=late)
         self._ids.reserve(exchange.invoke_ids)
         if self.association.state in (State.OPENING, State.RELEASING):
             self.association.lower_layer_lost()
 
-    def _close(self, reason: str, now: float) -> None:
+    def _close(self, reason: str, now: float, *, silence: bool = False) -> None:
         if self.closed is not None:
             return
         self.closed, self._up = reason, False
         self.association.lower_layer_lost()
         self._blocks.reset()
         self._reception.reset()
-        lost, self._under_way = self._under_way, []
-        for exchange in lost:
+        for exchange in self._under_way.clear():
             if not exchange.ticket.done:
-                self._throw(exchange, _loss(exchange.request, reason), now)
+                self._throw(exchange, loss(exchange, reason, silence=silence), now)
         while self._held:
             self._resume(self._held.popleft()[0], LinkError(reason), now)
         while self._waiting:
@@ -547,10 +575,6 @@ def _ciphering(request: AssociationRequest) -> ClientCiphering | None:
 def _nothing() -> Operation[None]:
     """An operation that has nothing to do."""
     yield from ()
-
-
-def _loss(request: Request, reason: str) -> LinkError:
-    return LinkError(reason) if request.read_only else OutcomeUnknown(reason)
 
 
 def _chained(error: DlmsError, cause: DlmsError) -> DlmsError:

@@ -9,13 +9,22 @@ from dlms import apdu as services
 from dlms.acse import Aarq, Rlrq
 from dlms.codec import Record
 from dlms.enums import AccessResult
-from dlms.errors import DlmsError, LocalProtocolError, OutcomeUnknown, RemoteProtocolError, ServiceRefused
+from dlms.errors import (
+    DlmsError,
+    LinkError,
+    LocalProtocolError,
+    OutcomeUnknown,
+    RemoteProtocolError,
+    SecurityError,
+    ServiceRefused,
+)
 from dlms.invoke_ids import CONTINUATIONS, answered
 from dlms.operations import Operation, Request
 
 T = TypeVar("T")
 
-_REFUSALS = (services.ExceptionResponse, services.ConfirmedServiceError)
+REFUSALS: tuple[type[Record], ...] = (services.ExceptionResponse, services.ConfirmedServiceError)
+"""Answers that name no request."""
 BROKEN_TRANSFER = (
     AccessResult.LONG_GET_ABORTED,
     AccessResult.NO_LONG_GET_IN_PROGRESS,
@@ -71,6 +80,12 @@ class Exchange:
     """The most general blocks of an answer that have come: with each more it has its time again."""
     earlier: tuple[int | None, ...] = ()
     """The invoke-ids of the tries before this one."""
+    again: bool = False
+    """Whether it is asked by itself because an answer among several named nobody."""
+    unopened: int = 0
+    """Envelopes that came meanwhile, could not be opened, and may have held the answer."""
+    doubt: DlmsError | None = None
+    """What came instead of an answer: it explains why there is none when time is up."""
 
     @property
     def invoke_ids(self) -> tuple[int | None, ...]:
@@ -78,7 +93,10 @@ class Exchange:
         return (self.invoke_id, *self.earlier)
 
     def answered_by(self, data: bytes, apdu: Record, *, reliable: bool) -> bool:
-        """Whether this is the reply that is waited for: same invoke-id, where there is one, and not to an earlier block."""
+        """Whether this is the reply that is waited for: same invoke-id, where there is one, and not to an earlier block.
+
+        What names no request is judged elsewhere: see `dlms.outstanding`.
+        """
         return self._same_invoke_id(data, apdu) and (reliable or not _outdated(apdu, self.request.apdu))
 
     def numbered(self, data: bytes) -> bool:
@@ -87,8 +105,6 @@ class Exchange:
         return number is not None and number in self.invoke_ids
 
     def _same_invoke_id(self, data: bytes, apdu: Record) -> bool:
-        if isinstance(apdu, _REFUSALS):
-            return True
         if self.invoke_id is None:
             return isinstance(apdu, self.request.replies)
         if isinstance(apdu, services.GetResponseWithDatablock):
@@ -119,9 +135,21 @@ def goes_alone(request: Request) -> bool:
 
 
 def unfinished(apdu: Record) -> bool:
-    """Whether this is an answer that stands for more to come, or for nothing that it names."""
+    """Whether this is an answer that stands for more to come."""
     block = getattr(apdu, "block", None)
-    return isinstance(apdu, _REFUSALS) or (block is not None and not block.last_block)
+    return block is not None and not block.last_block
+
+
+def loss(exchange: Exchange, reason: str, *, silence: bool) -> DlmsError:
+    """The error of an exchange that has no answer; in a `silence` of the peer, what came instead of one explains it."""
+    doubt, kind = exchange.doubt if silence else None, LinkError
+    if doubt is not None:
+        reason = f"{reason}; what came meanwhile: {doubt}"
+    if not exchange.request.read_only:
+        kind = OutcomeUnknown
+    error = SecurityError(reason) if kind is LinkError and isinstance(doubt, SecurityError) else kind(reason)
+    error.__cause__ = doubt
+    return error
 
 
 def repeatable(request: Request, invoke_id: int | None) -> bool:
@@ -150,7 +178,7 @@ def _result(reply: Record | DlmsError) -> int | None:
 
 def _reply(apdu: Record, request: Request) -> Record | DlmsError:
     """The reply, or the error that it stands for."""
-    if isinstance(apdu, _REFUSALS):
+    if isinstance(apdu, REFUSALS):
         return ServiceRefused(str(apdu))
     if not isinstance(apdu, request.replies):
         return RemoteProtocolError(f"{apdu.wire_name()} in answer to {request.apdu.wire_name()}")

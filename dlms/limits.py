@@ -26,6 +26,9 @@ MAX_STALLS = 16
 MAX_PARALLEL = 8
 """Requests that wait for their answers at once in one association."""
 
+MAX_UNOPENED = 64
+"""Envelopes that cannot be opened, and do not tell what is inside, before the request that waits meanwhile is given up."""
+
 MAX_LIST = 64
 """Attributes or methods in one with-list service that a server answers."""
 

@@ -3,28 +3,37 @@
 An APDU comes whole or in general blocks, plain or in an envelope.  Here blocks are put together, envelopes opened and
 records decoded, each once; whom a record is for, and what becomes of it, is the connection's.  Nothing received raises: what
 cannot be used comes out as `Spoilt`, with the octets as far as they were opened.
+
+An envelope that cannot be opened may hold an answer or a notification.  A glo- or ded- tag names its service.  The general
+envelopes name none, so they prove nothing about the request that waits; nor does, where the layer below may bring an APDU
+twice, one whose invocation counter has been.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dlms import apdu as services
 from dlms.acse import decode_acse
 from dlms.apdu import decode_apdu
-from dlms.apdu.protected import ENVELOPE_TAGS
+from dlms.apdu.protected import ENVELOPE_TAGS, GENERAL_TAGS, PLAIN
 from dlms.association import KINDS, Association, Kind, State
 from dlms.codec import Record, decode
 from dlms.enums import Conformance
 from dlms.errors import DecodeError, DlmsError, RemoteProtocolError, SecurityError
 from dlms.general_block import BlockStream, BlockTransfer, unconfirmed
 from dlms.limits import MAX_APDU
+from dlms.security.counters import CounterError
 
 if TYPE_CHECKING:
     from dlms.client_ciphering import ClientCiphering
 
 NOTIFICATION_TAGS = tuple(of.prefix for of, kind in KINDS.items() if kind is Kind.NOTIFICATION)
+_NOTIFYING = frozenset(
+    (*(tag[0] for tag in NOTIFICATION_TAGS), *(tag for tag, of in PLAIN.items() if bytes((of,)) in NOTIFICATION_TAGS))
+)
 _ACSE_TAGS = (b"\x61", b"\x63")
 
 
@@ -36,12 +45,23 @@ class Arrival(NamedTuple):
     enveloped: bool
 
 
+class Bearing(enum.Enum):
+    """What an APDU that cannot be used means for the request that waits."""
+
+    ANSWER = enum.auto()
+    """It is the answer, or stands for it."""
+    NOTIFICATION = enum.auto()
+    """It answers nothing."""
+    UNTOLD = enum.auto()
+    """It may be either: what is inside is not known."""
+
+
 class Spoilt(NamedTuple):
-    """One that cannot: why, its octets as far as they were opened, and whether it is a notification, which answers nothing."""
+    """One that cannot: why, its octets as far as they were opened, and what that means."""
 
     error: DlmsError
     data: bytes
-    notifies: bool
+    bearing: Bearing
 
 
 class Reception:
@@ -57,11 +77,13 @@ class Reception:
         blocks: BlockTransfer,
         ciphering: ClientCiphering | None,
         replies: Callable[[bytes], Sequence[type[Record]]],
+        *,
+        reliable: bool,
     ) -> None:
         self.acknowledgements: list[bytes] = []
         """General blocks that go out before anything else."""
         self._association, self._blocks, self._ciphering, self._replies = association, blocks, ciphering, replies
-        self._stream = BlockStream()
+        self._reliable, self._stream = reliable, BlockStream()
 
     def reset(self) -> None:
         """Forget half a notification."""
@@ -83,7 +105,14 @@ class Reception:
             envelope, data = data, self._opened(data)
             return Arrival(self._decoded(data), data, data is not envelope)
         except DlmsError as error:
-            return Spoilt(error, data, streamed or data[:1] in NOTIFICATION_TAGS)
+            return Spoilt(error, data, Bearing.NOTIFICATION if streamed else self._bearing(data, error))
+
+    def _bearing(self, data: bytes, error: DlmsError) -> Bearing:
+        tag = data[0] if data else None
+        if tag in _NOTIFYING:
+            return Bearing.NOTIFICATION
+        told = tag not in GENERAL_TAGS and (self._reliable or not isinstance(error, CounterError))
+        return Bearing.ANSWER if told else Bearing.UNTOLD
 
     def _unblocked(self, block: services.GeneralBlockTransfer, now: float) -> bytes | None:
         """The APDU that this block completes, None when more must come."""

@@ -159,17 +159,154 @@ def test_a_read_whose_answer_comes_in_blocks_is_asked_again_alone() -> None:
     assert isinstance(bench.asked, GetRequestNormal)
 
 
-def test_a_refusal_without_a_number_is_asked_for_again_alone() -> None:
+REFUSED = ExceptionResponse(1, 1)
+
+
+@given(st.permutations(range(4)), st.integers(0, 3), st.integers(0, 3))
+def test_a_refusal_without_a_number_fails_none_but_the_refused(order: list[int], refused: int, at: int) -> None:
+    """Whenever it comes among the answers, and whomever it means: that one is asked again alone, and refused for certain."""
+    bench = Several(4)
+    tickets = bench.reads(4)
+    answers = [place for place in order if place != refused]
+    for place in answers[:at]:
+        bench.give(place + 1, value(place))
+    bench.receive(REFUSED)
+    if at < 3:
+        (late,) = bench.reads(1)
+        for place in answers[at:]:
+            assert bench.numbers == [1, 2, 3, 4], "no more is asked until it is known whom it meant"
+            bench.give(place + 1, value(place))
+        assert bench.asked == GetRequestNormal(0xC5, descriptor(Register(f"1.0.{refused + 1}.8.0.255").value))
+        bench.receive(REFUSED)
+        bench.give(6, value(6))
+        assert late.result() == 6
+    assert [tickets[place].result() for place in answers] == answers
+    with pytest.raises(ServiceRefused):
+        tickets[refused].result()
+
+
+def test_a_request_that_is_asked_again_may_be_answered_after_all() -> None:
     bench = Several()
     first, second = bench.reads(2)
-    bench.receive(ExceptionResponse(1, 1))
-    assert not first.done
+    bench.receive(REFUSED)
     bench.give(2, value(2))
-    assert second.result() == 2
     assert bench.numbers == [1, 2, 3]
-    bench.receive(ExceptionResponse(1, 1))
+    bench.give(1, value(9))
+    assert not first.done, "that is not the answer to what is asked now"
+    bench.give(3, value(1))
+    assert (first.result(), second.result()) == (1, 2)
+    assert bench.connection.dropped == 1
+
+
+def test_as_many_refusals_as_requests() -> None:
+    bench = Several()
+    tickets = bench.reads(4)
+    for _ in range(2):
+        bench.receive(REFUSED)
+    assert bench.numbers == [1, 2, 3]
+    bench.receive(REFUSED)
+    assert bench.numbers == [1, 2, 3, 4]
+    bench.give(4, value(1))
+    bench.receive(REFUSED)
+    bench.give(6, value(3))
+    assert tickets[0].result() == 1
+    with pytest.raises(ServiceRefused):
+        tickets[1].result()
+    assert tickets[2].result() == 3
+    bench.give(7, value(4))
+    assert tickets[3].result() == 4
+
+
+def test_a_refusal_and_a_silence_are_asked_again_each_by_itself() -> None:
+    bench = Several()
+    first, second = bench.reads(2)
+    bench.receive(REFUSED)
+    bench.wait(TIMEOUT_S)
+    assert bench.numbers == [1, 2, 3]
+    bench.receive(REFUSED)
     with pytest.raises(ServiceRefused):
         first.result()
+    assert bench.numbers == [1, 2, 3, 4]
+    bench.wait(TIMEOUT_S)
+    with pytest.raises(LinkError, match="no answer"):
+        second.result()
+
+
+def test_a_refusal_beside_an_answer_that_makes_no_sense() -> None:
+    bench = Several()
+    first, second = bench.reads(2)
+    third = bench.start(get(OTHER.value))
+    bench.receive(REFUSED)
+    bench.receive(bytes((0xC4, 1, 0xC1, 7)))
+    with pytest.raises(DecodeError):
+        first.result()
+    bench.receive(bytes((0xC4, 1, 0xC2, 7)))
+    with pytest.raises(DecodeError):
+        second.result()
+    assert bench.numbers == [1, 2, 3, 4], "it may have meant the third"
+    bench.give(4, value(3))
+    assert third.result() == 3
+
+
+def test_what_was_abandoned_is_not_asked_again() -> None:
+    bench = Several()
+    first, second = bench.reads(2)
+    bench.connection.abandon(first, bench.now)
+    bench.receive(REFUSED)
+    bench.give(2, value(2))
+    assert second.result() == 2
+    assert bench.numbers == [1, 2]
+    (third,) = bench.reads(1)
+    bench.give(3, value(3))
+    assert third.result() == 3
+
+
+def test_a_refusal_of_a_request_that_was_given_up_fails_no_other() -> None:
+    """It may be late: a read is asked again, a write waits for its own answer."""
+    bench = Several()
+    bench.reads(1)
+    bench.wait(TIMEOUT_S)
+    (read,) = bench.reads(1)
+    bench.receive(REFUSED)
+    assert not read.done
+    assert bench.numbers == [1, 2, 3]
+    bench.give(3, value(3))
+    assert read.result() == 3
+    bench.reads(1)
+    bench.wait(TIMEOUT_S)
+    write = bench.start(set_value(OTHER.value, Unsigned(1)))
+    bench.receive(REFUSED)
+    assert not write.done
+    bench.give(5, SetResponseNormal(0, 0))
+    assert write.result() is None
+
+
+def test_what_was_refused_for_certain_is_refused_at_once() -> None:
+    bench = Several()
+    for number in (1, 2):
+        write = bench.start(set_value(OTHER.value, Unsigned(number)))
+        bench.receive(REFUSED)
+        with pytest.raises(ServiceRefused):
+            write.result()
+    bench.reads(1)
+    bench.wait(TIMEOUT_S)
+    bench.give(3, value(3))
+    assert bench.connection.dropped == 1
+    write = bench.start(set_value(OTHER.value, Unsigned(1)))
+    bench.receive(REFUSED)
+    with pytest.raises(ServiceRefused):
+        write.result()
+
+
+def test_a_write_that_may_have_been_refused_has_an_unknown_outcome() -> None:
+    bench = Several()
+    bench.reads(1)
+    bench.wait(TIMEOUT_S)
+    write = bench.start(set_value(OTHER.value, Unsigned(1)))
+    bench.receive(REFUSED)
+    bench.wait(TIMEOUT_S)
+    with pytest.raises(OutcomeUnknown, match="what came meanwhile: exception-response"):
+        write.result()
 
 
 def test_the_last_of_many_goes_on_with_its_blocks_at_once() -> None:
