@@ -159,12 +159,14 @@ class ServerCiphering:
         """Raises SecurityError unless r || s is this client's signature of `data`."""
         self._ciphering.channel.provider.verify(self.client_title, signature, data)
 
-    def overhead(self, conformance: Conformance) -> int:
-        """Octets that protection adds to a response, at most: in an envelope such as the initiate came in."""
+    def overhead(self, conformance: Conformance, request: Opened = NOT_PROTECTED) -> int:
+        """Octets that protection adds to a response, at most: in an envelope such as that of the initiate, or of `request`."""
         envelope = self._initiate.envelope
-        if envelope is Envelope.SERVICE and Conformance.GENERAL_PROTECTION in conformance:
+        if request.shape.envelope.describes_key:
+            envelope = request.shape.envelope
+        elif envelope is Envelope.SERVICE and Conformance.GENERAL_PROTECTION in conformance:
             envelope = Envelope.GENERAL
-        protection = AUTHENTICATED_ENCRYPTED | self.setup.policy.response
+        protection = AUTHENTICATED_ENCRYPTED | self.setup.policy.response | request.protection
         return overhead(envelope, protection, self.setup.provider.suite)
 
     def close_initiate(self, response: bytes) -> bytes:

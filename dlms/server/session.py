@@ -67,6 +67,7 @@ class Associated:
         self.blocks = BlockTransfer(window, wait_s=wait_s)
         self.repeats = Repeats()
         self._stream = BlockStream()
+        self._frame_capacity: int | None = None
         self.confirmed: list[int] = []
         """The invoke-ids of notifications that the client has confirmed, until they are told."""
 
@@ -85,6 +86,7 @@ class Associated:
         services = ShortNameServices if negotiated.context.short_names else Services
         context = Context(device, self.granted, negotiated, self.ciphering, user)
         self.services = services(context, frame_capacity)
+        self._frame_capacity = frame_capacity
 
     def renew(self, device: Device) -> None:
         """Take the association as the device grants it now: a client may have changed it."""
@@ -178,10 +180,26 @@ class Associated:
                 raise RemoteProtocolError("a protected APDU in a context without ciphering")
             return self._answer(data, services, Protection.NONE)
         opened = ciphering.open(data, authenticating=authenticating)
+        services = self._roomy(ciphering, opened, services)
         reply = self._answered(opened, services)
         if reply is None:
             return None
         return ciphering.close(reply, opened, services.reach.owed, authenticating=authenticating)
+
+    def _roomy(
+        self, ciphering: ServerCiphering, opened: Opened, services: Services | ShortNameServices
+    ) -> Services | ShortNameServices:
+        """Services that leave room for the envelope of the answer, which can be larger than that of the initiate."""
+        if not (opened.shape.envelope.describes_key or Protection.SIGNED in opened.protection):
+            return services
+        negotiated = self.machine.negotiated
+        added = ciphering.overhead(negotiated.conformance, opened)
+        if added <= negotiated.overhead:
+            return services
+        context = services.reach.context
+        context.negotiated = self.machine.negotiated = dataclasses.replace(negotiated, overhead=added)
+        self.services = type(services)(context, self._frame_capacity)
+        return self.services
 
     def _answered(self, opened: Opened, services: Services | ShortNameServices) -> bytes | None:
         """The plain answer; a refusal is one too where its envelope can hold it, so that the client can believe it."""

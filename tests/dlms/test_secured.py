@@ -90,6 +90,15 @@ def test_envelopes(envelope: Envelope, suite: SecuritySuite) -> None:
         talk(of, use, security=of.client(envelope=envelope, protection=A | E | S))
 
 
+@pytest.mark.parametrize("envelope", Envelope)
+@pytest.mark.parametrize("protection", [A | E, A | E | S], ids=str)
+def test_long_answers_leave_room_for_their_envelope(envelope: Envelope, protection: Protection) -> None:
+    """Blocks are cut for the envelope that the request came in, which can be larger than that of the initiate."""
+    of = world(suite=SUITE_2, max_receive=600)
+    security = of.client(envelope=envelope, protection=protection)
+    assert talk(of, lambda client: client.get(LONG.value), security=security, max_receive=600) == bytes(range(256)) * 3
+
+
 @pytest.mark.parametrize("dedicated", [False, True], ids=["global", "dedicated"])
 @pytest.mark.parametrize("envelope", [Envelope.SERVICE, Envelope.GENERAL])
 @pytest.mark.parametrize("protection", [A, E, A | E], ids=str)
