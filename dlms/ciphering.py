@@ -46,6 +46,8 @@ from dlms.security.suite import TAG_LENGTH, SecurityControl, SecuritySuite
 
 TRANSACTION_ID = 16
 """Octets of our transaction-ids: random, as under a static key agreement one that repeats would repeat a key."""
+_KEY_SET = 0x40
+"""The bit of a security control that names the broadcast key."""
 _ONE_PASS, _STATIC = b"\x01", b"\x02"
 _HEAD = 5
 _PROTECTION_BITS = 4
@@ -157,6 +159,35 @@ def overhead(envelope: Envelope, protection: Protection, suite: SecuritySuite) -
     if protection & Protection.SIGNED:
         added += 1 + 1 + TRANSACTION_ID + 2 * (1 + SYSTEM_TITLE_LENGTH) + 2 + _LENGTH + 2 + suite.signature_length
     return added
+
+
+class Claim(NamedTuple):
+    """What the outside of a protected APDU says of it: nothing of that is proven."""
+
+    title: bytes | None
+    """Whose APDU it is, None where the envelope does not say it."""
+    broadcast: bool
+    """Whether the broadcast key protects it."""
+
+
+def claimed(data: bytes) -> Claim:
+    """What a protected APDU says of itself.  Raises DecodeError."""
+    if data[0] == SIGNING:
+        signed = decode(GeneralSigning, data)
+        inside = signed.content[:1]
+        ciphered = bool(inside) and inside[0] in ENVELOPE_TAGS and inside[0] != SIGNING
+        return Claim(signed.originator_system_title, ciphered and claimed(signed.content).broadcast)
+    if data[0] == CIPHERING:
+        message = decode(GeneralCiphering, data)
+        return Claim(message.originator_system_title, message.key_info == IdentifiedKey(GLOBAL_BROADCAST))
+    if data[0] in (GENERAL_GLO, GENERAL_DED):
+        general = decode(GeneralGloCiphering if data[0] == GENERAL_GLO else GeneralDedCiphering, data)
+        return Claim(general.system_title, _in_broadcast(general.content))
+    return Claim(None, _in_broadcast(decode(ServiceCiphered, data).content))
+
+
+def _in_broadcast(content: bytes) -> bool:
+    return bool(content and content[0] & _KEY_SET)
 
 
 class Ciphering:

@@ -10,6 +10,7 @@ from dlms.cli.clock import clock
 from dlms.cli.decode import decode
 from dlms.cli.encode import encode
 from dlms.cli.keys import app as keys
+from dlms.cli.listen import listen
 from dlms.cli.profile import profile
 from dlms.cli.read import objects, read, snapshot
 from dlms.cli.write import call, write
@@ -21,7 +22,7 @@ FAILURES = (DlmsError, ObisError, OSError)
 """What ends a command with one line and exit code 1."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-for _command in (read, snapshot, objects, profile, write, call, clock, decode, encode):
+for _command in (read, snapshot, objects, profile, write, call, clock, listen, decode, encode):
     app.command()(_command)
 app.add_typer(keys, name="keys")
 

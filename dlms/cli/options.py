@@ -49,7 +49,7 @@ class Protecting(enum.StrEnum):
     ALL = "all"
 
 
-_PROTECTION = {
+PROTECTION = {
     Protecting.NOTHING: Protection.NONE,
     Protecting.AUTHENTICATED: Protection.AUTHENTICATED,
     Protecting.ENCRYPTED: Protection.ENCRYPTED,
@@ -146,7 +146,7 @@ class Access:
             self.keys,
             self.device,
             self.counters,
-            _PROTECTION[self.protect],
+            PROTECTION[self.protect],
             self.envelope,
             self.dedicated,
             self.protect is Protecting.ENCRYPTED,

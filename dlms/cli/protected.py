@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import atexit
 import datetime
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
 if TYPE_CHECKING:
     from dlms.ciphering import Security
     from dlms.security.policy import Envelope, Protection
+    from dlms.security.store import SqliteCounterStore
 
 
 class Protected(NamedTuple):
@@ -37,7 +39,6 @@ def protected(
     from dlms.ciphering import Security
     from dlms.security.counters import Counters
     from dlms.security.keyfile import KeyFile
-    from dlms.security.store import SqliteCounterStore
 
     file = KeyFile.load(keys)
     identities = {one.identity for one in file.devices.values()}
@@ -48,12 +49,7 @@ def protected(
     own, peer = file.identity(name).system_title, file[name].system_title
     if own is None or own == peer:
         raise typer.BadParameter(f"{keys}: the device {name!r} has no identity with a system title of ours")
-    if counters is None:
-        raise typer.BadParameter(
-            "keys need --counters FILE, or used numbers would be used again: dlms keys counters create"
-        )
-    store = SqliteCounterStore.open(counters)
-    atexit.register(store.close)
+    store = counter_store(counters)
     peers = file.peers(datetime.datetime.now(datetime.UTC))
     security = Security(
         file.provider(name, peers),
@@ -67,3 +63,19 @@ def protected(
     )
     secret = file[name].secret
     return Protected(security, b"" if secret is None else secret.reveal())
+
+
+def counter_store(path: Path | None, lock: AbstractContextManager[Any] | None = None) -> SqliteCounterStore:
+    """The store of a command's counters, closed when the process ends; with a `lock` threads may share it.
+
+    Raises BadParameter without one, DlmsError for one that cannot be used.
+    """
+    from dlms.security.store import SqliteCounterStore
+
+    if path is None:
+        raise typer.BadParameter(
+            "keys need --counters FILE, or used numbers would be used again: dlms keys counters create"
+        )
+    store = SqliteCounterStore.open(path, lock=lock)
+    atexit.register(store.close)
+    return store

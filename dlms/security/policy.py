@@ -81,6 +81,8 @@ class Policy(enum.IntFlag):
 
 ALL_BITS = sum(Policy)
 """Every bit that a policy can have."""
+
+
 class Access(enum.IntFlag):
     """Access mode of an attribute or method: READ is also the right to call a method.
 

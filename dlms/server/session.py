@@ -34,6 +34,7 @@ from dlms.server.short_name_services import ShortNameServices
 if TYPE_CHECKING:
     from dlms.ciphering import Opened
     from dlms.security.hls import Handshake
+    from dlms.server.push_protection import PushProtection
     from dlms.server.security import ServerCiphering
 
 
@@ -68,6 +69,8 @@ class Associated:
         self.repeats = Repeats()
         self._stream = BlockStream()
         self._frame_capacity: int | None = None
+        self._pushed: PushProtection | None = None
+        """What protects the confirmations of what was pushed outside of an association."""
         self.confirmed: list[int] = []
         """The invoke-ids of notifications that the client has confirmed, until they are told."""
 
@@ -104,12 +107,14 @@ class Associated:
         response = encode(initiate_response(self.machine.negotiated))
         return Rlre(int(ReleaseResponseReason.NORMAL), self.ciphering.close_initiate(response))
 
-    def push(self, apdu: Record, capacity: int) -> list[bytes]:
+    def push(self, apdu: Record, capacity: int, protection: PushProtection | None) -> list[bytes]:
         """The APDUs of a notification, each of at most `capacity` octets.  Raises LocalProtocolError."""
         if KINDS.get(type(apdu)) is not Kind.NOTIFICATION:
             raise LocalProtocolError(f"{apdu.wire_name()} is nothing that a server sends by itself")
         data, negotiated = encode(apdu), self.machine.negotiated
-        if self.ciphering is not None:
+        if protection is not None:
+            data, self._pushed = protection.close(data), protection
+        elif self.ciphering is not None:
             data = self.ciphering.close_push(data)
         limit = min(negotiated.max_send or MAX_APDU, capacity)
         in_blocks = len(data) > limit
@@ -141,7 +146,10 @@ class Associated:
         Raises DecodeError for what is none, RemoteProtocolError for what is not allowed now.
         """
         if self.machine.state not in (State.OPEN, State.AUTHENTICATING) or self.services is None:
-            if data[:1] == DataNotificationConfirm.prefix:
+            if self._pushed is not None and data[:1] and data[0] in ENVELOPE_TAGS:
+                self._confirmed(decode_apdu(self._pushed.open(data)))
+                return []
+            if self._pushed is None and data[:1] == DataNotificationConfirm.prefix:
                 self._confirmed(decode_apdu(data))
                 return []
             raise RemoteProtocolError("there is no association")
@@ -234,7 +242,8 @@ class Associated:
 
     def _confirmed(self, confirm: Record) -> None:
         self.machine.receive(confirm)
-        assert isinstance(confirm, DataNotificationConfirm)
+        if not isinstance(confirm, DataNotificationConfirm):
+            raise RemoteProtocolError(f"{confirm.wire_name()}, where a push could be confirmed")
         self.confirmed.append(confirm.invoke_id)
 
     def _proved(self, request: Record) -> Record:
@@ -278,16 +287,20 @@ class Session:
         self._events: deque[Close | Confirmed] = deque()
         self._closing = False
 
-    def push(self, peer: Peer, apdu: Record, now: float) -> None:
+    def push(self, peer: Peer, apdu: Record, now: float, protection: PushProtection | None = None) -> None:
         """Send a notification to a client, in general blocks without acknowledgement where it is too long for one APDU.
 
+        With `protection` it is protected by itself, not as the association that may be open wants it.
         Raises LocalProtocolError for what is no notification, was not negotiated in the association that is open, or is
         longer than the client or the layer below takes; LinkError when too much waits to be sent already.
         """
         device = self.devices.get(peer.physical)
         if device is None:
             raise LocalProtocolError(f"no device at {peer}")
-        pieces = self._associated(peer, device).push(apdu, self.framing.push_capacity(peer))
+        associated = self._associated(peer, device)
+        pieces = associated.push(apdu, self.framing.push_capacity(peer), protection)
+        if protection is not None:
+            self._peers[peer] = associated  # what confirms it must be protected too
         for piece in pieces:
             self.framing.push(peer, piece, now)
 
