@@ -215,6 +215,15 @@ class Ciphering:
             apdu = self._ciphered(apdu, protection, shape)
         return self._signed(apdu, shape) if signed and ciphered and outside else apdu
 
+    def ready(self, protection: Protection, shape: Shape) -> None:
+        """Makes sure that `close` will find a key and a counter.  Raises what it raises."""
+        if not protection & AUTHENTICATED_ENCRYPTED:
+            return
+        if shape.envelope.describes_key:
+            self._sending(shape, shape.transaction_id)[0].sending().ready()
+        else:
+            self.channel.sending(broadcast=shape.broadcast, dedicated=shape.dedicated).ready()
+
     def _ciphered(self, apdu: bytes, protection: Protection, shape: Shape) -> bytes:
         described = shape.envelope.describes_key
         control = self._control(protection, shape.broadcast and not described, shape.compressed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import operator
 import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -164,6 +165,11 @@ class SendCounter:
         while True:
             for number in self._lease:  # one step of a range iterator is atomic: two threads never get the same one
                 return number
+            self._lease = iter(self._store.lease(self._name, self._block, self._first))
+
+    def ready(self) -> None:
+        """Makes sure of a number before something is done that cannot be undone.  Raises what `draw` raises."""
+        if not operator.length_hint(self._lease):
             self._lease = iter(self._store.lease(self._name, self._block, self._first))
 
     def resynchronise(self, expected: int, *, max_jump: int) -> int:

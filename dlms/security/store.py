@@ -26,20 +26,27 @@ MAX_PRIVATE_FILE = 1 << 24
 
 _SCHEMA = """
 BEGIN EXCLUSIVE;
-CREATE TABLE store (id TEXT NOT NULL, place TEXT NOT NULL, sequence INTEGER NOT NULL);
+CREATE TABLE store (id TEXT NOT NULL, place TEXT NOT NULL, sequence INTEGER NOT NULL, total INTEGER NOT NULL);
 CREATE TABLE counter (
     fingerprint BLOB NOT NULL, direction TEXT NOT NULL, system_title BLOB NOT NULL,
     value INTEGER NOT NULL CHECK (typeof(value) = 'integer' AND value BETWEEN 0 AND 0xFFFFFFFF),
     PRIMARY KEY (fingerprint, direction, system_title)
 ) WITHOUT ROWID;
-CREATE TRIGGER inserted AFTER INSERT ON counter BEGIN UPDATE store SET sequence = sequence + 1; END;
-CREATE TRIGGER updated AFTER UPDATE ON counter BEGIN UPDATE store SET sequence = sequence + 1; END;
+CREATE TRIGGER inserted AFTER INSERT ON counter BEGIN
+    UPDATE store SET sequence = sequence + 1, total = total + new.value + 1;
+END;
+CREATE TRIGGER updated AFTER UPDATE ON counter BEGIN
+    UPDATE store SET sequence = sequence + 1, total = total + new.value - old.value;
+END;
 COMMIT;
 """
 
 _KEEP = """
 INSERT INTO counter VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value WHERE excluded.value > value
 """
+
+_TOTAL = "SELECT ifnull(sum(value + 1), 0) FROM counter"
+"""What `store.total` must be: as counters only rise, a page of the file that is older than the others makes it less."""
 
 _SKIP = "UPDATE counter SET value = min(value + ?, 0xFFFFFFFF) WHERE direction = ?"
 
@@ -76,7 +83,7 @@ class SqliteCounterStore(MemoryCounterStore):
             self._database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=lock is None)
         try:
             self._execute("PRAGMA locking_mode = EXCLUSIVE")
-            # FULL, and the directory synced too: no power cut brings the journal of a finished transaction back
+            # FULL, and the directory synced too
             self._execute("PRAGMA synchronous = EXTRA")
             self._execute("BEGIN EXCLUSIVE")
             self._execute("COMMIT")
@@ -96,6 +103,8 @@ class SqliteCounterStore(MemoryCounterStore):
             write_private(path, b"")
         store = cls(path, witness, lock)
         with store._or_closed(), _translated(path):
+            # a log costs one sync for each change where a journal costs four; the file remembers that it has one
+            store._execute("PRAGMA journal_mode = WAL")
             store._database.executescript(_SCHEMA)
             store._bind()
         return store
@@ -171,7 +180,8 @@ class SqliteCounterStore(MemoryCounterStore):
         with _translated(self.path):
             self._database.execute("BEGIN EXCLUSIVE")
             self._database.execute("DELETE FROM store")
-            self._database.execute("INSERT INTO store VALUES (?, ?, 0)", (secrets.token_hex(16), _place(self.path)))
+            made = secrets.token_hex(16), _place(self.path)
+            self._database.execute(f"INSERT INTO store VALUES (?, ?, 0, ({_TOTAL}))", made)
             self._database.execute("COMMIT")
         self._testify()
 
@@ -188,6 +198,8 @@ class SqliteCounterStore(MemoryCounterStore):
             raise CounterStoreError(f"{self.path}: the counter store is older than its witness: it was restored")
         if place != _place(self.path):
             raise CounterStoreError(f"{self.path}: the counter store was copied or moved here")
+        if self._execute(f"SELECT total = ({_TOTAL}) FROM store") != (1,):
+            raise CounterStoreError(f"{self.path}: parts of the counter store are older than others: it was restored")
 
     def _load(self) -> None:
         with _translated(self.path):

@@ -197,13 +197,23 @@ class ServerCiphering:
             raise SecurityError("the dedicated key serves after the authentication only")
         return opened
 
+    def ready(self, request: Opened, *, authenticating: bool) -> None:
+        """Makes sure that the answer can be protected, before the request is carried out.
+
+        Raises CounterExhaustedError, LocalProtocolError of the counter store, KeyMaterialError.
+        """
+        self._ciphering.ready(*self._answering(request, Protection.NONE, authenticating))
+
     def close(self, response: bytes, request: Opened, owed: Protection, *, authenticating: bool) -> bytes:
         """A response: protected as its request, and as the policy and the access rights (`owed`) want besides."""
+        protection, shape = self._answering(request, owed, authenticating)
+        return self._ciphering.close(response, protection, shape) if protection else response
+
+    def _answering(self, request: Opened, owed: Protection, authenticating: bool) -> tuple[Protection, Shape]:
         protection = request.protection | owed | self.setup.policy.response
         if authenticating:
             protection |= AUTHENTICATED_ENCRYPTED
-        shape = request.shape if request.protection else self._initiate
-        return self._ciphering.close(response, protection, shape) if protection else response
+        return protection, request.shape if request.protection else self._initiate
 
     def close_push(self, notification: bytes) -> bytes:
         """A notification: protected as the policy wants responses."""

@@ -188,6 +188,7 @@ class Associated:
                 raise RemoteProtocolError("a protected APDU in a context without ciphering")
             return self._answer(data, services, Protection.NONE)
         opened = ciphering.open(data, authenticating=authenticating)
+        ciphering.ready(opened, authenticating=authenticating)
         services = self._roomy(ciphering, opened, services)
         reply = self._answered(opened, services)
         if reply is None:

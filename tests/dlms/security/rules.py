@@ -229,6 +229,13 @@ RULES = {
             "counters::resynchronising_jumps_forward_within_bounds",
         ),
         Rule(
+            "A server carries nothing out whose answer would have no number",
+            "server/session",
+            "ciphering.ready(opened, authenticating=authenticating)",
+            "pass",
+            "./counters_end::a_server_carries_nothing_out_that_it_cannot_answer",
+        ),
+        Rule(
             "A store on disk syncs each change",
             "store",
             "PRAGMA synchronous = EXTRA",
@@ -262,6 +269,13 @@ RULES = {
             "if sequence < int(counted):",
             "if False:",
             "store::older_store_written_back_in_place",
+        ),
+        Rule(
+            "A store of which parts are older than others is refused",
+            "store",
+            'if self._execute(f"SELECT total = ({_TOTAL}) FROM store") != (1,):',
+            "if False:",
+            "store::a_backup_under_the_log_of_a_killed_process_is_refused",
         ),
         Rule(
             "A copied store is refused",

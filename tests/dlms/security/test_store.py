@@ -129,6 +129,48 @@ def test_store_newer_than_its_witness_was_cut_short_by_a_crash(path):
     assert lease(path) == range(10, 20)
 
 
+def killed_after(path: Path, changes: str) -> None:
+    """A process that changes the store (`s`) and ends without closing it."""
+    code = (
+        "import os, sys; from pathlib import Path; from dlms.security.counters import CounterName, Direction;"
+        "from dlms.security.store import SqliteCounterStore; s = SqliteCounterStore.open(Path(sys.argv[1]));"
+        f"n = lambda i: CounterName(i.to_bytes(16, 'big'), Direction.SENT, b'TTTTTTTT'); {changes}; os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)]).returncode == 9
+
+
+def test_the_log_of_a_killed_process_belongs_to_the_store(path):
+    killed_after(path, "s.lease(n(1), 10)")
+    log = path.with_name("counters-wal")
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    content = log.read_bytes()
+    log.unlink()
+    with pytest.raises(CounterStoreError, match="older than its witness"):
+        SqliteCounterStore.open(path)
+    log.write_bytes(content)
+    with SqliteCounterStore.open(path) as store:
+        assert list(store.series().values()) == [10]
+    assert not log.exists()
+
+
+def test_a_backup_under_the_log_of_a_killed_process_is_refused(path):
+    """What the log has is new, with the number of changes that the witness knows; what it has not is old."""
+    fleet = "[s.lease(n(i), 10) for i in range(300)]"
+    killed_after(path, fleet)
+    SqliteCounterStore.open(path).close()
+    backup = path.read_bytes()
+    killed_after(path, fleet)
+    SqliteCounterStore.open(path).close()
+    killed_after(path, "s.lease(n(299), 10)")
+    assert path.with_name("counters-wal").exists()
+    path.write_bytes(backup)
+    with pytest.raises(CounterStoreError, match="parts of the counter store are older"):
+        SqliteCounterStore.open(path)
+    with SqliteCounterStore.adopt(path, skip=1000) as store:
+        assert min(store.series().values()) == 1010
+    SqliteCounterStore.open(path).close()
+
+
 def test_copy_is_refused(path, tmp_path):
     lease(path)
     copied = tmp_path / "copy" / "counters"
@@ -269,6 +311,7 @@ def test_every_change_is_counted(path):
 def test_written_through(path):
     with SqliteCounterStore.open(path) as store:
         assert store._execute("PRAGMA synchronous")[0] == 3  # EXTRA: FULL and more
+        assert store._execute("PRAGMA journal_mode")[0] == "wal"
         assert store._execute("PRAGMA locking_mode")[0] == "exclusive"
 
 
