@@ -323,9 +323,7 @@ class Connection:
         else:
             self._transmit(ticket, request, alone, now)
 
-    def _transmit(
-        self, ticket: Ticket[Any], request: Request, alone: bool, now: float, *, again: bool = False
-    ) -> None:
+    def _transmit(self, ticket: Ticket[Any], request: Request, alone: bool, now: float, *, again: bool = False) -> None:
         if not self.request.confirmed:
             raise LocalProtocolError(f"the association is unconfirmed: nobody answers {request.apdu.wire_name()}")
         data, invoke_id = self._encode(request.apdu, ticket)

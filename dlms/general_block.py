@@ -76,6 +76,21 @@ class BlockTransfer:
         return len(self._seen)
 
     @property
+    def receiving(self) -> bool:
+        """Whether half a transfer has come."""
+        return bool(self._seen) and not self._complete
+
+    @property
+    def sent(self) -> int:
+        """Blocks that went out so far, those that were lost too."""
+        return self._sending.sent
+
+    @property
+    def all_sent(self) -> bool:
+        """Whether the last block has gone out: where nothing is lost, the peer has it."""
+        return self._sending.sent == len(self._sending.pieces)
+
+    @property
     def sending(self) -> bool:
         """Whether the peer does not have all that is sent to it."""
         return self._sending.pending
@@ -146,7 +161,7 @@ class BlockTransfer:
             self._due = None
             return []
         self._arm(now)
-        return self._turn() if self._sending.pending else [self._acknowledgement()]
+        return self._turn() if self._sending.pending else [self.acknowledgement()]
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due, None when nothing is waited for."""
@@ -235,9 +250,10 @@ class BlockTransfer:
             wanted = owed and lossy
         else:
             wanted = bool(self._seen) or (owed and not lossy)
-        return [self._acknowledgement()] if wanted else []
+        return [self.acknowledgement()] if wanted else []
 
-    def _acknowledgement(self) -> bytes:
+    def acknowledgement(self) -> bytes:
+        """A block that says what has arrived, and no more."""
         return encode(GeneralBlockTransfer(LAST | self.own_window, self._sending.sent + 1, len(self._seen), b""))
 
     def _turn(self) -> list[bytes]:

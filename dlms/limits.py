@@ -35,6 +35,9 @@ MAX_LIST = 64
 MAX_BER_DEPTH = 8
 """Nesting of BER elements in an ACSE APDU."""
 
+MAX_PUSHES = 16
+"""Notifications that wait in a server, in one association, for the acknowledgement of the one before."""
+
 MAX_NOTIFICATIONS = 1_000
 """Notifications kept for the application before the oldest is dropped and counted."""
 

@@ -90,22 +90,46 @@ class Reception:
         self._stream.reset()
 
     def receive(self, data: bytes, now: float) -> Arrival | Spoilt | None:
-        """One APDU from the layer below; None when it is a block, and more must come."""
-        streamed = False
+        """One APDU from the layer below; None when it is a block, and more must come.
+
+        An answer in blocks acknowledges its request and is acknowledged by the next one; what is none, by a block.
+        """
+        if data[:1] != services.GeneralBlockTransfer.prefix:
+            return self._whole(data)
         try:
-            if data[:1] == services.GeneralBlockTransfer.prefix:
-                block = decode(services.GeneralBlockTransfer, data)
-                streamed = unconfirmed(block) and not (block.block_number_ack and self._blocks.sending)
-                whole = self._stream.receive(block) if streamed else self._unblocked(block, now)
-                if whole is None:
-                    return None
-                data, streamed = whole, False
-            elif len(data) > self._association.negotiated.max_receive > 0 and data[:1] not in NOTIFICATION_TAGS:
-                raise RemoteProtocolError(f"{len(data)} octets; {self._association.negotiated.max_receive} were agreed")
+            block = decode(services.GeneralBlockTransfer, data)
+        except DlmsError as error:
+            return Spoilt(error, data, Bearing.ANSWER)
+        if unconfirmed(block) and not (block.block_number_ack and self._blocks.sending):
+            return self._streamed(block, data)
+        try:
+            whole = self._unblocked(block, now)
+        except DlmsError as error:
+            return Spoilt(error, data, Bearing.ANSWER)
+        if whole is None:
+            return None
+        arrival = self._whole(whole, in_blocks=True)
+        if not self.acknowledgements and _notifies(arrival):
+            self.acknowledgements.append(self._blocks.acknowledgement())
+        return arrival
+
+    def _streamed(self, block: services.GeneralBlockTransfer, data: bytes) -> Arrival | Spoilt | None:
+        try:
+            whole = self._stream.receive(block)
+        except DlmsError as error:
+            return Spoilt(error, data, Bearing.NOTIFICATION)
+        return None if whole is None else self._whole(whole, in_blocks=True)
+
+    def _whole(self, data: bytes, *, in_blocks: bool = False) -> Arrival | Spoilt:
+        """An APDU that is all there."""
+        try:
+            limit = 0 if in_blocks else self._association.negotiated.max_receive
+            if len(data) > limit > 0 and data[:1] not in NOTIFICATION_TAGS:
+                raise RemoteProtocolError(f"{len(data)} octets; {limit} were agreed")
             envelope, data = data, self._opened(data)
             return Arrival(self._decoded(data), data, data is not envelope)
         except DlmsError as error:
-            return Spoilt(error, data, Bearing.NOTIFICATION if streamed else self._bearing(data, error))
+            return Spoilt(error, data, self._bearing(data, error))
 
     def _bearing(self, data: bytes, error: DlmsError) -> Bearing:
         tag = data[0] if data else None
@@ -120,6 +144,8 @@ class Reception:
         agreed = Conformance.GENERAL_BLOCK_TRANSFER in association.negotiated.conformance
         if not agreed and association.state is not State.CLOSED:
             raise RemoteProtocolError("a general block, which was not negotiated")
+        if self._blocks.sending and block.block_data and not block.block_number_ack:
+            return None  # of a push that has crossed our request: the server begins it anew behind the answer
         self.acknowledgements += self._blocks.receive(block, now)
         return self._blocks.take()
 
@@ -142,3 +168,9 @@ class Reception:
         if len(data) > MAX_APDU:
             raise DecodeError(f"an APDU of {len(data)} octets, {MAX_APDU} at most", data, MAX_APDU)
         return decode_apdu(data)
+
+
+def _notifies(arrival: Arrival | Spoilt) -> bool:
+    if isinstance(arrival, Spoilt):
+        return arrival.bearing is not Bearing.ANSWER
+    return KINDS.get(type(arrival.apdu)) is Kind.NOTIFICATION

@@ -99,6 +99,8 @@ class ServerFraming(Protocol):
 
     window: int
     reliable: bool
+    in_turns: bool
+    """Whether a client must ask before it hears anything: then it cannot acknowledge what is pushed."""
 
     @property
     def fault(self) -> str | None:

@@ -205,6 +205,7 @@ class HdlcServer:
 
     window = 1
     reliable = True
+    in_turns = True
 
     def __init__(
         self,

@@ -175,6 +175,7 @@ class WrapperServer:
     """The server's end: every pair of wrapper ports is a peer.  A connection that is silent for too long is given up."""
 
     window = WINDOW
+    in_turns = False
 
     def __init__(self, *, datagrams: bool = False, inactivity_timeout_s: float = INACTIVITY_TIMEOUT_S) -> None:
         self.reliable = not datagrams

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dlms.server.device import Device, LogicalDevice, ServerAssociation
+from dlms.server.pushes import Pushed
 from dlms.server.rights import Access, Rights, Served
 from dlms.server.session import Close, Confirmed, Session
 from dlms.server.store import MemoryRows, MemoryStore, Rows, Store
@@ -11,6 +12,7 @@ __all__ = [
     "Access",
     "Close",
     "Confirmed",
+    "Pushed",
     "Device",
     "LogicalDevice",
     "MemoryRows",

@@ -6,6 +6,7 @@ What cannot be served is answered as `dlms.server.refusals` says, never with an 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import deque
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from dlms.apdu.protected import ENVELOPE_TAGS
 from dlms.association import KINDS, Association, Kind, Negotiated, Role, State
 from dlms.codec import Record, decode, encode
 from dlms.enums import Conformance, ReleaseResponseReason
-from dlms.errors import DecodeError, DlmsError, LocalProtocolError, RemoteProtocolError, SecurityError
+from dlms.errors import DecodeError, DlmsError, LinkError, LocalProtocolError, RemoteProtocolError, SecurityError
 from dlms.framing import Peer, PeerLost, PeerReceived, ServerFraming
 from dlms.general_block import BlockStream, BlockTransfer, unacknowledged, unconfirmed
 from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
@@ -26,6 +27,7 @@ from dlms.server.associate import Answer, answer, initiate_response
 from dlms.server.device import Device, ServerAssociation
 from dlms.server.objects import Context
 from dlms.server.proof import client_proof, server_proof
+from dlms.server.pushes import Pushed, Pushes
 from dlms.server.refusals import AnswerTooLong, Fault, refusal
 from dlms.server.repeats import Repeats
 from dlms.server.services import Services
@@ -66,6 +68,8 @@ class Associated:
         self.ciphering: ServerCiphering | None = None
         self._handshake: Handshake | None = None
         self.blocks = BlockTransfer(window, wait_s=wait_s)
+        self._reliable = wait_s is None
+        self.pushes = Pushes(window, self._sealed, reliable=self._reliable)
         self.repeats = Repeats()
         self._stream = BlockStream()
         self._frame_capacity: int | None = None
@@ -109,13 +113,8 @@ class Associated:
 
     def push(self, apdu: Record, capacity: int, protection: PushProtection | None) -> list[bytes]:
         """The APDUs of a notification, each of at most `capacity` octets.  Raises LocalProtocolError."""
-        if KINDS.get(type(apdu)) is not Kind.NOTIFICATION:
-            raise LocalProtocolError(f"{apdu.wire_name()} is nothing that a server sends by itself")
-        data, negotiated = encode(apdu), self.machine.negotiated
-        if protection is not None:
-            data, self._pushed = protection.close(data), protection
-        elif self.ciphering is not None:
-            data = self.ciphering.close_push(data)
+        self._check_push(apdu)
+        data, negotiated = self._sealed(apdu, protection), self.machine.negotiated
         limit = min(negotiated.max_send or MAX_APDU, capacity)
         in_blocks = len(data) > limit
         if in_blocks and Conformance.GENERAL_BLOCK_TRANSFER not in negotiated.conformance:
@@ -123,10 +122,47 @@ class Associated:
         self.machine.send(apdu)
         return unacknowledged(data, limit) if in_blocks else [data]
 
+    def push_acknowledged(self, apdu: Record, capacity: int, now: float) -> list[bytes]:
+        """The first blocks of a notification whose blocks are acknowledged, if it can begin now.  Raises as `push`."""
+        self._check_push(apdu)
+        negotiated = self.machine.negotiated
+        if self.machine.state is not State.OPEN or Conformance.GENERAL_BLOCK_TRANSFER not in negotiated.conformance:
+            raise LocalProtocolError("nobody acknowledges blocks: general block transfer was not negotiated")
+        self.machine.send(apdu)
+        self.pushes.add(apdu, min(negotiated.max_send or MAX_APDU, capacity))
+        return self.pushes_behind(now)
+
+    def pushes_behind(self, now: float) -> list[bytes]:
+        """What goes out behind an answer: the notification that it has held up."""
+        if self.machine.state is not State.OPEN:
+            return []
+        answering = self.blocks.sending and not (self._reliable and self.blocks.all_sent)
+        if answering or self.blocks.receiving:
+            self.pushes.hold(now)
+            return []
+        return self.pushes.begin(now)
+
+    def _check_push(self, apdu: Record) -> None:
+        if KINDS.get(type(apdu)) is not Kind.NOTIFICATION:
+            raise LocalProtocolError(f"{apdu.wire_name()} is nothing that a server sends by itself")
+
+    def _sealed(self, apdu: Record, protection: PushProtection | None = None) -> bytes:
+        data = encode(apdu)
+        if protection is not None:
+            self._pushed = protection
+            return protection.close(data)
+        return data if self.ciphering is None else self.ciphering.close_push(data)
+
+    def next_timeout(self) -> float | None:
+        """When blocks are due again, None when none are."""
+        due = self.blocks.next_timeout(), self.pushes.next_timeout()
+        return min((moment for moment in due if moment is not None), default=None)
+
     def close(self) -> None:
         """Back to nothing."""
         self.machine.lower_layer_lost()
         self.blocks.reset()
+        self.pushes.reset()
         self._stream.reset()
         self.services = self.ciphering = self._handshake = None
 
@@ -161,6 +197,12 @@ class Associated:
             if Conformance.GENERAL_BLOCK_TRANSFER not in negotiated.conformance:
                 raise RemoteProtocolError("general block transfer was not negotiated")
             block = decode(GeneralBlockTransfer, data)
+            if self.pushes.takes(block):
+                return self.pushes.receive(block, now)
+            if block.block_data and self.pushes:
+                if not self.blocks.receiving:
+                    self.pushes.interrupt()
+                block = self.pushes.without_crossing(block, self.blocks.sent)
             wanted = not unconfirmed(block)
             acknowledgements = self.blocks.receive(block, now) if wanted else []
             whole = self.blocks.take() if wanted else self._stream.receive(block)
@@ -169,6 +211,8 @@ class Associated:
             data = whole
         else:
             self.blocks.reset()  # the client has given up on what came or went in blocks
+            if data[:1] != DataNotificationConfirm.prefix:
+                self.pushes.interrupt()
         reply = self._serve(data, self.services)
         if reply is None:
             return acknowledgements
@@ -283,27 +327,53 @@ class Session:
     def __init__(self, devices: dict[int | None, Device], framing: ServerFraming) -> None:
         self.devices, self.framing = devices, framing
         self._peers: dict[Peer, Associated] = {}
-        self._in_blocks: dict[Peer, BlockTransfer] = {}
-        """General block transfers whose timer runs."""
-        self._events: deque[Close | Confirmed] = deque()
+        self._in_blocks: dict[Peer, Associated] = {}
+        """Those whose general blocks have a timer that runs."""
+        self._events: deque[Close | Confirmed | Pushed] = deque()
         self._closing = False
 
-    def push(self, peer: Peer, apdu: Record, now: float, protection: PushProtection | None = None) -> None:
+    def push(
+        self,
+        peer: Peer,
+        apdu: Record,
+        now: float,
+        protection: PushProtection | None = None,
+        *,
+        acknowledged: bool = False,
+    ) -> None:
         """Send a notification to a client, in general blocks without acknowledgement where it is too long for one APDU.
 
         With `protection` it is protected by itself, not as the association that may be open wants it.
+
+        One that is to be `acknowledged` goes in general blocks in any case, one after the other: lost blocks are sent again,
+        and `Pushed` tells whether the client has it.  That takes an association that is open, with general block transfer
+        and its own protection, and a layer below where a client can speak when it likes (the wrapper, not HDLC).
+
         Raises LocalProtocolError for what is no notification, was not negotiated in the association that is open, or is
         longer than the client or the layer below takes; LinkError when too much waits to be sent already.
         """
         device = self.devices.get(peer.physical)
         if device is None:
             raise LocalProtocolError(f"no device at {peer}")
-        associated = self._associated(peer, device)
-        pieces = associated.push(apdu, self.framing.push_capacity(peer), protection)
+        associated, capacity = self._associated(peer, device), self.framing.push_capacity(peer)
+        if acknowledged:
+            if self.framing.in_turns:
+                raise LocalProtocolError("nobody acknowledges what is pushed on a line where the client must ask first")
+            if protection is not None:
+                raise LocalProtocolError("an acknowledged push is protected as its association wants it")
+            self._push(peer, associated.push_acknowledged(apdu, capacity, now), now)
+            return self._time(peer, associated)
+        pieces = associated.push(apdu, capacity, protection)
         if protection is not None:
             self._peers[peer] = associated  # what confirms it must be protected too
         for piece in pieces:
             self.framing.push(peer, piece, now)
+
+    def _push(self, peer: Peer, pieces: list[bytes], now: float) -> None:
+        """Blocks that the layer below cannot take now are lost, like others."""
+        for piece in pieces:
+            with contextlib.suppress(LinkError):
+                self.framing.push(peer, piece, now)
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes from the medium; one datagram at a time where there are datagrams."""
@@ -315,13 +385,14 @@ class Session:
         for device in self.devices.values():
             device.handle_timeout(now)
         self.framing.handle_timeout(now)
-        for peer, blocks in list(self._in_blocks.items()):
-            for piece in blocks.handle_timeout(now):
+        for peer, associated in list(self._in_blocks.items()):
+            for piece in associated.blocks.handle_timeout(now):
                 self.framing.send(peer, piece, now)
-            self._time(peer, blocks)
+            self._push(peer, associated.pushes.handle_timeout(now), now)
+            self._time(peer, associated)
         self._drain(now)
 
-    def next_event(self) -> Close | Confirmed | None:
+    def next_event(self) -> Close | Confirmed | Pushed | None:
         """The oldest event."""
         return self._events.popleft() if self._events else None
 
@@ -344,10 +415,13 @@ class Session:
                         self.framing.send(peer, reply, now)
                     if not replies:
                         self.framing.pass_turn(peer, now)
+                    if (associated := self._peers.get(peer)) is not None and associated.pushes:
+                        self._push(peer, associated.pushes_behind(now), now)
+                        self._time(peer, associated)
                 case PeerLost(peer):
                     if (lost := self._peers.pop(peer, None)) is not None:
                         lost.close()
-                        self._in_blocks.pop(peer, None)
+                        self._time(peer, lost)
         if self.framing.fault is not None and not self._closing:
             self._closing = True
             self._events.append(Close(self.framing.fault))
@@ -369,6 +443,7 @@ class Session:
     def _served(self, peer: Peer, associated: Associated, device: Device, data: bytes, now: float) -> list[bytes]:
         try:
             if data[:1] in (b"\x60", b"\x62"):
+                associated.pushes.interrupt()
                 return self._acse(associated, decode_acse(data), device, peer)
             return associated.receive(data, now)
         except CounterError as fault:
@@ -376,14 +451,15 @@ class Session:
         except DlmsError as fault:
             return associated.refused(data, fault_of(fault))
         finally:
-            self._time(peer, associated.blocks)
+            self._time(peer, associated)
             self._events.extend(Confirmed(peer, number) for number in associated.confirmed)
             associated.confirmed.clear()
 
-    def _time(self, peer: Peer, blocks: BlockTransfer) -> None:
-        """Keep the transfers whose timer runs, and no others."""
-        if blocks.next_timeout() is not None:
-            self._in_blocks[peer] = blocks
+    def _time(self, peer: Peer, associated: Associated) -> None:
+        """Keep those whose timer runs, and no others; tell what has become of pushes."""
+        self._events.extend(associated.pushes.ended(peer))
+        if associated.next_timeout() is not None:
+            self._in_blocks[peer] = associated
         elif self._in_blocks:
             self._in_blocks.pop(peer, None)
 
