@@ -5,7 +5,7 @@ For each key the file holds the ACTIVE one and, while it is being changed, the N
 | phase    | the meter accepts | begin  | transfer | agree    | agreed | proven | unchanged | activate | cancel |
 |----------|-------------------|--------|----------|----------|--------|--------|-----------|----------|--------|
 | none     | ACTIVE            | STORED |          | AGREEING |        |        |           |          |        |
-| AGREEING | ACTIVE or unknown |        |          |          | SENT   |        | none      |          |        |
+| AGREEING | ACTIVE or unknown |        |          | AGREEING | SENT   |        | none      |          |        |
 | STORED   | ACTIVE            | STORED | SENT     |          |        |        | STORED    |          | none   |
 | SENT     | ACTIVE or NEXT    | SENT   | SENT     |          |        | PROVEN | STORED    |          |        |
 | PROVEN   | NEXT              |        |          |          |        | PROVEN |           | none     |        |
@@ -13,7 +13,8 @@ For each key the file holds the ACTIVE one and, while it is being changed, the N
 An empty cell is refused and changes nothing.  Every step is durable before its method returns, and the wrapped keys
 can be had from `transfer` only, which marks them SENT first: nothing is sent that the file does not know.  A key
 leaves the file in three places only: `activate` drops ACTIVE once NEXT is proven, `cancel` drops a NEXT that was
-never sent or that the meter has been seen not to have, and `unchanged` an ephemeral key that led to nothing.
+never sent or that the meter has been seen not to have, and an ephemeral key that led to nothing goes with `unchanged`
+or with the next `agree`.
 
 A live change over an association:
 
@@ -37,6 +38,8 @@ unwrap with the new one by now.  The others travel under the master key, which t
 
 A key agreement cannot be made safe by one side: the meter has its new key when its answer may still be lost.
 So it is refused unless a master key is known, under which another key can be sent in general-ciphering.
+
+`dlms.live_rotation` takes these steps over associations with the meter.
 """
 
 from __future__ import annotations
@@ -61,7 +64,7 @@ ASSOCIATION = ("encryption", "authentication")
 TABLE: dict[str, dict[Phase | None, Phase | None]] = {
     "begin": {None: Phase.STORED, Phase.STORED: Phase.STORED, Phase.SENT: Phase.SENT},
     "transfer": {Phase.STORED: Phase.SENT, Phase.SENT: Phase.SENT},
-    "agree": {None: Phase.AGREEING},
+    "agree": {None: Phase.AGREEING, Phase.AGREEING: Phase.AGREEING},
     "agreed": {Phase.AGREEING: Phase.SENT},
     "proven": {Phase.SENT: Phase.PROVEN, Phase.PROVEN: Phase.PROVEN},
     "unchanged": {Phase.AGREEING: None, Phase.STORED: Phase.STORED, Phase.SENT: Phase.STORED},
@@ -185,7 +188,10 @@ class Rotation:
         return changes
 
     def agree(self, name: str, sign: Callable[[bytes], bytes]) -> KeyChange:
-        """Our part of a key agreement, C(2e,0s); the ephemeral key is in the file.  `sign` is the provider's."""
+        """Our part of a key agreement, C(2e,0s); the ephemeral key is in the file.  `sign` is the provider's.
+
+        Again where the meter's part was lost: from then on its answer to the earlier one leads to no key.
+        """
         from dlms.security import agreement, points  # public key code is loaded by who uses it
 
         part = KeyChange(KEY_IDS[_known([name])[0]], b"")

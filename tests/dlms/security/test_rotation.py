@@ -388,8 +388,11 @@ def test_an_agreement_that_led_to_nothing(path):
     for step in (change.cancel, change.transfer, change.proven, change.activate):
         with pytest.raises(LocalProtocolError, match="not possible"):
             step()
-    with pytest.raises(LocalProtocolError, match="agree is not possible"):
-        change.agree("encryption", parties(SUITE_1)["client"][0])
+    pending = KeyFile.load(path)["suite 1"].next
+    change.agree("encryption", parties(SUITE_1)["client"][0])
+    again = KeyFile.load(path)["suite 1"].next
+    assert change.phases() == {"encryption": Phase.AGREEING}
+    assert again != pending, "the key of a lost agreement is not used again"
     change.accepted(change.candidates()[0])
     assert change.phases() == {}
     with pytest.raises(LocalProtocolError, match="agreed is not possible"):
