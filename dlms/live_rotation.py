@@ -7,9 +7,9 @@ New keys are in the file before they are sent, and in force in it once an exchan
 killed, cut or late in between: called again, the same call finds out by associating which keys the meter has, and goes on.
 What the meter refuses is taken back once it is seen to use the old keys.
 
-What is proven, and how: `encryption` and `authentication` by an association under them; `master` by one whose messages come
-with a key wrapped under it or, where the meter has no such envelope, by a transfer of the key under itself; `broadcast`, which
-no answer of a meter uses, by the authenticated success alone.
+What is proven, and how: `encryption` and `authentication` by an association under them; `secret` by one that authenticates
+with it; `master` by one whose messages come with a key wrapped under it or, where the meter has no such envelope, by a transfer
+of the key under itself; `broadcast`, which no answer of a meter uses, by the authenticated success alone.
 
 The answer to a key agreement may be lost when the meter has its new key already.  Then `broadcast` and `master` are agreed
 on again under the keys that hold.  For `encryption` the agreement itself goes through messages under the master key, in an
@@ -29,22 +29,38 @@ from dlms.ciphering import Security
 from dlms.client import Client, connect
 from dlms.enums import Mechanism
 from dlms.errors import AccessError, DlmsError, LinkError, LocalProtocolError, OutcomeUnknown, RemoteProtocolError
-from dlms.ic import SecuritySetupV1
-from dlms.security.keys import KeyLike, KeySet, Phase
+from dlms.ic import AssociationLn, AssociationSn, SecuritySetupV1
+from dlms.security.keys import KeyLike, Phase, Secret
 from dlms.security.policy import KEY_IDS, Envelope
 from dlms.security.providers import MemoryKeyProvider
-from dlms.security.rotation import ASSOCIATION, Candidate, KeyChange, Rotation
+from dlms.security.rotation import ASSOCIATION, SECRET, Candidate, KeyChange, Rotation
 
 DEFAULT_SETUP = SecuritySetupV1("0.0.43.0.0.255")
-Dial = Callable[[KeySet, Envelope | None], Client]
-"""Opens a protected association with these keys, in this envelope or, for None, in the usual one."""
+Dial = Callable[[Candidate, Envelope | None], Client]
+"""Opens a protected association with these keys and secret, in this envelope or, for None, in the usual one."""
 
 _UNDER_GLOBAL = (Envelope.SERVICE, Envelope.GENERAL, Envelope.IDENTIFIED)
+CURRENT = "0.0.40.0.0.255"
+"""The association that is open, by its logical name."""
+_PROVEN_BY_ASSOCIATION = (*ASSOCIATION, SECRET)
 _GOING = (Phase.STORED, Phase.SENT)
 
 
 def dialling(url: str, security: Security, **options: Any) -> Dial:
-    """Associations as `connect(url, security=security, **options)` opens them, with other symmetric keys.
+    """Associations as `connect(url, security=security, **options)` opens them, with other symmetric keys and secrets.
+
+    Raises as `opening_with`.
+    """
+
+    def opened(changed: Security, secret: Secret | None) -> Client:
+        password = {} if secret is None else {"password": secret.reveal()}
+        return connect(url, security=changed, **{**options, **password})
+
+    return opening_with(security, opened)
+
+
+def opening_with(security: Security, opened: Callable[[Security, Secret | None], Client]) -> Dial:
+    """Associations that `opened` opens, with other symmetric keys than those of `security`, and a secret.
 
     Raises LocalProtocolError for associations that prove nothing of the keys: plain ones, and those under other keys.
     """
@@ -54,13 +70,13 @@ def dialling(url: str, security: Security, **options: Any) -> Dial:
     if not security.protection or security.broadcast or security.envelope not in _UNDER_GLOBAL:
         raise LocalProtocolError("keys are changed in a ciphered context under the global unicast key")
 
-    def dial(keys: KeySet, envelope: Envelope | None) -> Client:
+    def dial(held: Candidate, envelope: Envelope | None) -> Client:
         used = security.envelope if envelope is None else envelope
         if used.describes_key and security.peer_title is None:
             raise LocalProtocolError(f"an envelope with a {used} key names the meter: say its system title")
-        dedicated = security.dedicated and not used.describes_key
-        changed = dataclasses.replace(security, provider=provider.with_keys(keys), envelope=used, dedicated=dedicated)
-        return connect(url, security=changed, **options)
+        keys, dedicated = provider.with_keys(held.keys), security.dedicated and not used.describes_key
+        changed = dataclasses.replace(security, provider=keys, envelope=used, dedicated=dedicated)
+        return opened(changed, held.secret)
 
     return dial
 
@@ -90,10 +106,11 @@ class LiveRotation:
         What an earlier call has left is finished first; a key that it was about is not changed once more.
         """
         new = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names)
-        if "master" in new and len(new) > 1:  # the others travel under it
-            master = new.pop("master")
-            self.change(new)
-            new = {"master": master}
+        for alone in ("master", SECRET):  # the others travel under the one, and are not proven with the other
+            if alone in new and len(new) > 1:
+                other = {alone: new.pop(alone)}
+                self.change(new)
+                new = other
         self._settle()
         pending = self.rotation.phases()
         if pending.keys() <= new.keys():
@@ -131,52 +148,55 @@ class LiveRotation:
         agreeing = [name for name, phase in self.rotation.phases().items() if phase is Phase.AGREEING]
         for name in agreeing:
             self._agree_again(name)
-        if any(self.rotation.phases().get(name) is Phase.SENT for name in ASSOCIATION):
+        if any(self.rotation.phases().get(name) is Phase.SENT for name in _PROVEN_BY_ASSOCIATION):
             self._find_out()
 
     def _find_out(self, *, active_first: bool = False) -> None:
         """Tries the key sets that the meter may accept; where none opens it, the way under the master key."""
-        found: Sequence[Candidate] = self.rotation.candidates()
+        found: Sequence[Candidate] = self._candidates()
         if active_first:
             found = sorted(found, key=lambda candidate: bool(candidate.next))
         faults: list[DlmsError] = []
         for candidate in found:
             try:
-                self._exchange(candidate.keys)
+                self._exchange(candidate)
             except DlmsError as fault:
                 faults.append(fault)
                 self._pause()
             else:
-                return self.rotation.accepted(candidate)
+                return self.rotation.accepted(candidate, _PROVEN_BY_ASSOCIATION)
         if self.rotation.phases().get("encryption") is not Phase.SENT or not self._sent_under_master():
             raise _unopened(faults)
 
     def _sent_under_master(self) -> bool:
         """The new encryption key is sent where the meter has neither it nor the old one; whether that way was open."""
         try:
-            with self._dialled(self._keys(), Envelope.WRAPPED) as client:
+            with self._dialled(self._known(), Envelope.WRAPPED) as client:
                 self._call(client, self.rotation.transfer(["encryption"]))
-            self._exchange(self.rotation.candidates()[0].keys)
+            self._exchange(self._known())
         except DlmsError:
             return False
-        self.rotation.accepted(self.rotation.candidates()[0])
+        self.rotation.accepted(self._known(), _PROVEN_BY_ASSOCIATION)
         return True
 
-    def _exchange(self, keys: KeySet, envelope: Envelope | None = None) -> None:
+    def _exchange(self, held: Candidate, envelope: Envelope | None = None) -> None:
         """An association under these keys, and a request in it.  Raises DlmsError."""
-        with self._dialled(keys, envelope) as client, contextlib.suppress(AccessError):
+        with self._dialled(held, envelope) as client, contextlib.suppress(AccessError):
             client.get(self.setup.logical_name)
 
-    def _dialled(self, keys: KeySet, envelope: Envelope | None = None) -> Client:
-        client = self._dial(keys, envelope)
+    def _dialled(self, held: Candidate, envelope: Envelope | None = None) -> Client:
+        client = self._dial(held, envelope)
         if client.connection.channel is None:
             client.close()
             raise LocalProtocolError("the association is not ciphered: it proves no keys")
         return client
 
-    def _keys(self) -> KeySet:
-        """Those that the meter is known to accept."""
-        return self.rotation.candidates()[0].keys
+    def _candidates(self) -> tuple[Candidate, ...]:
+        return self.rotation.candidates(_PROVEN_BY_ASSOCIATION)
+
+    def _known(self) -> Candidate:
+        """What the meter is known to accept, or most likely accepts."""
+        return self._candidates()[0]
 
     # going on
 
@@ -185,28 +205,26 @@ class LiveRotation:
         going = [name for name, phase in self.rotation.phases().items() if phase in _GOING]
         pair = [name for name in going if name in ASSOCIATION]
         if pair:
-            self._transfer_pair(pair)
+            self._proven_by_association(pair, partial(self._transfer, pair))
+        if SECRET in going:
+            self._proven_by_association([SECRET], self._tell)
         for name in going:
-            if name not in ASSOCIATION:
+            if name not in _PROVEN_BY_ASSOCIATION:
                 self._transfer_alone(name)
         if self.rotation.phases():
             self.rotation.activate()
 
-    def _transfer_pair(self, names: list[str]) -> None:
-        """The keys of the association: all in one call, and proven by another association."""
-        refusal = self._transfer(names)
-        if refusal is None:
-            self._find_out()
-        elif isinstance(refusal, AccessError):
-            self._find_out(active_first=True)
-        else:
+    def _proven_by_association(self, names: list[str], send: Callable[[], DlmsError | None]) -> None:
+        """What the association uses: sent in one call, and proven by another association."""
+        refusal = send()
+        if isinstance(refusal, OutcomeUnknown | LinkError):
             self._pause()
-            self._find_out()
+        self._find_out(active_first=isinstance(refusal, AccessError))
         kept = [name for name in names if self.rotation.phases()[name] is Phase.STORED]
         if not kept:
             return
         if refusal is None:
-            raise RemoteProtocolError(f"the meter took the new {' and '.join(kept)} key, and goes on with the old")
+            raise RemoteProtocolError(f"the meter took the new {' and '.join(kept)}, and goes on with the old")
         if isinstance(refusal, AccessError):
             self.rotation.cancel(kept)
         raise refusal
@@ -221,19 +239,34 @@ class LiveRotation:
                 return refusal
         return None
 
+    def _tell(self) -> DlmsError | None:
+        """The same for the secret, which is told to the association that it is of."""
+        with self._dialled(self._known()) as client:
+            asked = client.connection.request
+            if asked.mechanism is Mechanism.NONE or asked.mechanism.with_keys:
+                if self.rotation.phases()[SECRET] is Phase.STORED:
+                    self.rotation.cancel([SECRET])
+                raise LocalProtocolError("an association without a password or a secret proves none")
+            secret = self.rotation.tell().reveal()
+            try:
+                _tell_secret(client, secret)
+            except DlmsError as refusal:
+                return refusal
+        return None
+
     def _reached(self, names: Sequence[str]) -> Client:
         """An association in which keys can be sent; for the encryption key also one that does without it.
 
         A key agreement that was given up can reach the meter late, and leave it with a key that nobody else has.
         """
         try:
-            return self._dialled(self._keys())
+            return self._dialled(self._known())
         except DlmsError:
             if "encryption" not in names:
                 raise
             self._pause()
             with contextlib.suppress(DlmsError):
-                return self._dialled(self._keys(), Envelope.WRAPPED)
+                return self._dialled(self._known(), Envelope.WRAPPED)
             raise
 
     def _call(self, client: Client, changes: tuple[KeyChange, ...]) -> None:
@@ -261,10 +294,10 @@ class LiveRotation:
 
     def _opens_wrapped(self) -> bool:
         """Whether the meter takes a message with a key wrapped under the new master key."""
-        (candidate,) = self.rotation.candidates(["master"])[:1]
-        keys = self._keys().replace(master=candidate.keys.master)
+        new, held = self.rotation.candidates(["master"])[0], self._known()
+        held = held._replace(keys=held.keys.replace(master=new.keys.master))
         try:
-            self._exchange(keys, Envelope.WRAPPED)
+            self._exchange(held, Envelope.WRAPPED)
         except DlmsError:
             return False
         return True
@@ -274,7 +307,7 @@ class LiveRotation:
     def _agree(self, name: str) -> None:
         """Our part, the meter's part, and the key of both; afterwards it counts as sent.  Then it is proven."""
         envelope = Envelope.WRAPPED if name == "encryption" else None
-        with self._dialled(self._keys(), envelope) as client:
+        with self._dialled(self._known(), envelope) as client:
             if name == "encryption" and client.connection.request.mechanism is Mechanism.HLS_GMAC:
                 raise LocalProtocolError(
                     "HLS GMAC proves the very key that is agreed on: no way leads back when the answer is lost"
@@ -298,19 +331,32 @@ class LiveRotation:
     def _take_back(self, name: str) -> None:
         """The meter has refused to agree: it has the key that it had."""
         if name in ASSOCIATION:
-            self._exchange(self._keys())
+            self._exchange(self._known())
         self.rotation.unchanged([name])
 
     def _agree_again(self, name: str) -> None:
         """The answer was lost.  A meter that still has the old key is left at that; another agrees once more."""
         if name in ASSOCIATION:
             try:
-                self._exchange(self._keys())
+                self._exchange(self._known())
             except DlmsError:
                 self._pause()
             else:
                 return self.rotation.unchanged([name])
         self._agree(name)
+
+
+def _tell_secret(client: Client, secret: bytes) -> None:
+    """Changes the secret of the association that is open."""
+    asked = client.connection.request
+    low = asked.mechanism is Mechanism.LLS
+    if asked.context.short_names:
+        of = AssociationSn(CURRENT)
+        client.call(of.change_lls_secret if low else of.change_hls_secret, secret)
+    elif low:
+        client.set(AssociationLn(CURRENT).secret, secret)
+    else:
+        client.call(AssociationLn(CURRENT).change_hls_secret, secret)
 
 
 def _part_of(answer: Any, key_id: int) -> bytes:

@@ -109,7 +109,7 @@ def request(
 
     with KeyFile.edit(file) as held:
         held.devices[device], der = enrolment.request(held[device], use.purpose, hardware_type)
-    _write(der, "CERTIFICATE REQUEST", output, as_json)
+    write_document(der, "CERTIFICATE REQUEST", output, as_json)
 
 
 @app.command()
@@ -129,7 +129,7 @@ def authority(
 
     made = BenchAuthority.create(name, SUITES[suite], _now(None), days)
     made.save(file)
-    _write(made.certificate.public_bytes(Encoding.DER), "CERTIFICATE", output, as_json)
+    write_document(made.certificate.public_bytes(Encoding.DER), "CERTIFICATE", output, as_json)
 
 
 @app.command()
@@ -145,8 +145,8 @@ def issue(
     from dlms.security.bench_authority import BenchAuthority
 
     now = _now(None)
-    _write(
-        BenchAuthority.load(file, now).issue(_der(signing_request), use.purpose, now, days),
+    write_document(
+        BenchAuthority.load(file, now).issue(der_of(signing_request), use.purpose, now, days),
         "CERTIFICATE",
         output,
         as_json,
@@ -168,7 +168,7 @@ def import_(
     from dlms.security import enrolment
     from dlms.security.keyfile import KeyFile
 
-    der, now = _der(certificate), _now(at)
+    der, now = der_of(certificate), _now(at)
     with KeyFile.edit(file) as held:
         if role is Role.DEVICE:
             name = enrolment.enrol(held, der, now, device)
@@ -176,7 +176,7 @@ def import_(
             name = role.value
             (enrolment.add_anchor if role is Role.ANCHOR else enrolment.add_authority)(held, der, now)
     text = f"imported for {name}" if role is Role.DEVICE else f"imported as {name}"
-    _said(as_json, text, role=role.value, device=name if role is Role.DEVICE else None)
+    say(as_json, text, role=role.value, device=name if role is Role.DEVICE else None)
 
 
 @app.command()
@@ -197,7 +197,7 @@ def export(
     which = choice.one(held)
     if private_key is not None:
         _write_private(held, which, private_key)
-    _write(which.der, "CERTIFICATE", output, as_json)
+    write_document(which.der, "CERTIFICATE", output, as_json)
 
 
 @app.command()
@@ -211,7 +211,7 @@ def remove(choice: Choice, file: FILE, as_json: AS_JSON = False) -> None:
         which = choice.one(held)
         row = _row(held, which)
         enrolment.remove(held, which)
-    _said(as_json, f"removed {_label(row)}", **row)
+    say(as_json, f"removed {_label(row)}", **row)
 
 
 @app.command(name="list")
@@ -294,7 +294,7 @@ def _verified_files(held: KeyFile, paths: list[Path], now: datetime.datetime) ->
     store, rows = store_of(held, now)[0], []
     for path in paths:
         try:
-            store.verify(read(_der(path)), now)
+            store.verify(read(der_of(path)), now)
             broken = None
         except SecurityError as fault:
             broken = str(fault)
@@ -337,7 +337,7 @@ def _now(text: str | None) -> datetime.datetime:
     return moment if moment.tzinfo else moment.astimezone()
 
 
-def _der(path: Path) -> bytes:
+def der_of(path: Path) -> bytes:
     """The octets of a certificate or request in PEM or DER.  Raises CertificateError, OSError."""
     import base64
     import re
@@ -356,12 +356,12 @@ def _der(path: Path) -> bytes:
         raise CertificateError(f"{path}: the PEM is not base64") from None
 
 
-def _said(as_json: bool, text: str, **fields: str | None) -> None:
+def say(as_json: bool, text: str, **fields: str | None) -> None:
     """What was done, for people or for programs."""
     typer.echo(json.dumps(fields, ensure_ascii=False) if as_json else text)
 
 
-def _write(der: bytes, label: str, output: Path | None, as_json: bool) -> None:
+def write_document(der: bytes, label: str, output: Path | None, as_json: bool) -> None:
     """A document that anybody may read, into a new file or on stdout."""
     import base64
 

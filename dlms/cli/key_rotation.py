@@ -1,4 +1,7 @@
-"""`dlms keys rotate`: the keys of a meter are changed in steps, each in the file before the next can be taken."""
+"""`dlms keys rotate`: the keys of a meter are changed in steps, each in the file before the next can be taken.
+
+`live` takes them all over the line; the others are for those who bring the messages to the meter by other means.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from dlms.cli.key_source import AS_JSON, DEVICE, FILE, SOURCES, pairs, secret_from
+from dlms.cli.key_source import AS_JSON, DEFAULT_SETUP, DEVICE, FILE, SETUP, SOURCES, pairs, secret_from
+from dlms.cli.options import Access, with_access
+from dlms.cli.read import ENDPOINT
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Change keys in two phases: begin, transfer, proven, activate; after a crash see status.",
+    help="Change keys in two phases: live over the line, or begin, transfer, proven, activate; after a crash see status.",
 )
 
 NAMES = Annotated[
@@ -99,6 +104,66 @@ def status(file: FILE, device: DEVICE, as_json: AS_JSON = False) -> None:
     from dlms.security.rotation import Rotation
 
     _print_status(Rotation(file, device), as_json)
+
+
+@app.command()
+@with_access
+def live(
+    access: Access,
+    endpoint: ENDPOINT,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME[=SOURCE]]...",
+            help=f"encryption, broadcast, authentication, master, secret; a SOURCE is {SOURCES}; left out: what was begun.",
+        ),
+    ] = None,
+    agree: Annotated[bool, typer.Option("--agree", help="Agree on the keys instead of sending them.")] = False,
+    setup: SETUP = DEFAULT_SETUP,
+    pause: Annotated[float, typer.Option(min=0, help="Seconds between two tries with different keys.")] = 1.0,
+    as_json: AS_JSON = False,
+) -> None:
+    """Change keys of a meter over the line: store, send, prove, put in force.
+
+    After a crash the same again: the command finds out which keys the meter has, and goes on from there.
+    """
+    import time
+
+    from dlms.ic import SecuritySetupV1
+    from dlms.live_rotation import LiveRotation, opening_with
+    from dlms.security.rotation import CHANGED, Rotation
+
+    held = access.protected()
+    dial = opening_with(
+        held.security,
+        lambda security, secret: access.connect_with(
+            endpoint, held._replace(security=security, secret=held.secret if secret is None else secret.reveal())
+        ),
+    )
+    wanted = pairs([one if "=" in one else f"{one}=random" for one in names or []], CHANGED)
+    if agree and set(wanted.values()) - {"random"}:
+        raise typer.BadParameter("a key that is agreed on has no source")
+    rotation = Rotation(held.file, held.name)
+    begun = rotation.phases()
+    change = LiveRotation(rotation, dial, SecuritySetupV1(setup), pause=lambda: time.sleep(pause))
+    suite = held.security.provider.suite
+    if not wanted:
+        change.finish()
+    elif agree:
+        for name in wanted:
+            change.agree(name)
+    else:
+        change.change(
+            {name: None if one == "random" else secret_from(name, one, suite) for name, one in wanted.items()}
+        )
+    done = list(dict.fromkeys([*begun, *wanted]))
+    if as_json:
+        typer.echo(json.dumps({"in_force": done}))
+        return
+    for name in done:
+        typer.echo(f"{name:14} in force")
+    if not done:
+        typer.echo("no key was being changed")
 
 
 def _step(step: str, file: FILE, device: str, names: list[str] | None, as_json: bool) -> None:

@@ -19,6 +19,8 @@ FILE = Annotated[Path, typer.Argument(metavar="FILE", help="The key file, of mod
 DEVICE = Annotated[str, typer.Argument(help="Name of an entry of the key file.")]
 AS_JSON = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 REVEAL = Annotated[bool, typer.Option("--reveal", help="Show the keys themselves, in clear.")]
+DEFAULT_SETUP = "0.0.43.0.0.255"
+SETUP = Annotated[str, typer.Option(metavar="CODE", help="The Security setup object.")]
 SOURCES = "random, prompt, env:VARIABLE, file:PATH (hex digits, mode 0600) or hex:DIGITS (others can see it)"
 PASSWORD = "secret"
 """The one secret that is text, and not octets in hex."""
@@ -116,7 +118,7 @@ def described(device: DeviceKeys, *, reveal: bool = False) -> dict[str, Any]:
 
 def _shown(name: str, key: Secret, reveal: bool) -> dict[str, str]:
     """A password has no fingerprint, as it could be guessed from one."""
-    shown = {} if name == PASSWORD else {"fingerprint": key.fingerprint().hex()}
+    shown = {} if name.removeprefix("next ") == PASSWORD else {"fingerprint": key.fingerprint().hex()}
     return shown | ({"value": key.reveal().hex()} if reveal else {})
 
 

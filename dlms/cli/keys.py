@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlms.cli import key_certificates, key_counters, key_rotation
+from dlms.cli import key_certificates, key_counters, key_meter, key_rotation
 from dlms.cli.key_source import (
     AS_JSON,
     DEVICE,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Key files: keys, certificates, counters.")
 app.add_typer(key_rotation.app, name="rotate")
 app.add_typer(key_certificates.app, name="certificate")
+app.add_typer(key_meter.app, name="meter")
 app.add_typer(key_counters.app, name="counters")
 
 KEYS = Annotated[

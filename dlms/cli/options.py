@@ -99,6 +99,17 @@ class Access:
 
     def connect(self, endpoint: str) -> Client:
         """Dial and open the association.  Raises DlmsError, BadParameter for an endpoint that is none."""
+        return self.connect_with(endpoint, self._protected())
+
+    def protected(self) -> Protected:
+        """What the key file holds.  Raises BadParameter without one."""
+        held = self._protected()
+        if held is None:
+            raise typer.BadParameter("say --keys FILE")
+        return held
+
+    def connect_with(self, endpoint: str, held: Protected | None) -> Client:
+        """The same with these keys.  Raises DlmsError, BadParameter."""
         from dlms.client import connect
         from dlms.endpoint import parse
         from dlms.enums import ApplicationContext, Mechanism
@@ -110,7 +121,6 @@ class Access:
         except LocalProtocolError as fault:
             raise typer.BadParameter(str(fault)) from fault
         behind, title = self._behind(), self._title()
-        held = self._protected()
         secret = held.secret if held is not None and held.secret else self._secret()
         trace = Trace(functools.partial(typer.echo, err=True), (secret,)) if self.trace else NO_TRACE
         mechanism = None if self.auth is None else Mechanism[self.auth.name]

@@ -21,6 +21,9 @@ class Protected(NamedTuple):
 
     security: Security
     secret: bytes
+    file: Path
+    name: str
+    """The entry of the key file."""
 
 
 def protected(
@@ -62,7 +65,7 @@ def protected(
         allow_unauthenticated=allow_unauthenticated,
     )
     secret = file[name].secret
-    return Protected(security, b"" if secret is None else secret.reveal())
+    return Protected(security, b"" if secret is None else secret.reveal(), keys, name)
 
 
 def counter_store(path: Path | None, lock: AbstractContextManager[Any] | None = None) -> SqliteCounterStore:

@@ -104,6 +104,10 @@ class KeyStore:
         """Keeps the security policy."""
         self._change_own(lambda device: dataclasses.replace(device, policy=policy))
 
+    def take_secret(self, secret: bytes) -> None:
+        """Keeps the secret of the association that these keys are for: what `Device(keep=...)` can call."""
+        self._change_own(lambda device: dataclasses.replace(device, secret=Secret(secret)))
+
     # key pairs and certificates
 
     def generate(self, purpose: Purpose) -> None:

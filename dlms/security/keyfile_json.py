@@ -16,8 +16,8 @@ from dlms.security.suite import SecuritySuite, suite
 if TYPE_CHECKING:
     from dlms.security.keyfile import DeviceKeys
 
-ROTATED = ("encryption", "broadcast", "authentication", "master")
-"""The keys that a meter can be given new ones for; a dedicated key lives as long as its association."""
+ROTATED = ("encryption", "broadcast", "authentication", "master", "secret")
+"""What a meter can be given anew; a dedicated key lives as long as its association."""
 
 PURPOSES = ("signature", "key_agreement", "tls")
 
@@ -145,6 +145,10 @@ def _next(name: str, value: Any, of: SecuritySuite) -> NextKey:
     if not isinstance(value, dict) or value.keys() != {"key", "phase"} or value["phase"] not in list(Phase):
         raise ValueError(f"{name} is an object of key and phase, and a phase is {', '.join(Phase)}")
     found = NextKey(_secret(name, value["key"]), Phase(value["phase"]))
+    if name == "next secret":
+        if found.phase is Phase.AGREEING or not found.key:
+            raise ValueError(f"{name} is empty, or agreed on, which it cannot be")
+        return found
     wanted = of.coordinate_length if found.phase is Phase.AGREEING else of.key_length
     if len(found.key) != wanted or not wanted:
         raise ValueError(f"{name} has {len(found.key)} octets; security suite {of.id} wants {wanted}")

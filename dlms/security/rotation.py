@@ -36,6 +36,9 @@ that authenticates).  `broadcast` and `master` are used by no answer of the mete
 key_transfer must do; after a lost answer transfer again, for `master` also with `under_next=True`, as the meter may
 unwrap with the new one by now.  The others travel under the master key, which therefore is changed alone.
 
+`secret`, the password or the secret of the authentication, is changed in the same way, but it is told (`tell`) and not
+wrapped: over a ciphered association only.  An association that authenticates with it proves it.
+
 A key agreement cannot be made safe by one side: the meter has its new key when its answer may still be lost.
 So it is refused unless a master key is known, under which another key can be sent in general-ciphering.
 
@@ -60,6 +63,11 @@ from dlms.security.wrap import wrap
 
 ASSOCIATION = ("encryption", "authentication")
 """The keys that an association uses."""
+SECRET = "secret"
+CHANGED = (*KEY_IDS, SECRET)
+"""What a meter can be given anew."""
+LONGEST_SECRET = 64
+"""Octets of the longest secret: those of the longest challenge, which can take its place in an AARQ."""
 
 TABLE: dict[str, dict[Phase | None, Phase | None]] = {
     "begin": {None: Phase.STORED, Phase.STORED: Phase.STORED, Phase.SENT: Phase.SENT},
@@ -83,11 +91,12 @@ class KeyChange(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A key set that the meter may accept."""
+    """A key set, and the secret of the authentication, that the meter may accept."""
 
     keys: KeySet
     next: frozenset[str]
-    """Which of its keys are NEXT."""
+    """Which of them are NEXT."""
+    secret: Secret | None = None
 
 
 Step = Callable[[DeviceKeys], DeviceKeys]
@@ -108,10 +117,9 @@ def moved(device: DeviceKeys, step: str, names: Iterable[str] | None = None) -> 
     targets = {name: _target(device, step, name) for name in chosen}
     kept = {name: one for name, one in device.next.items() if name not in targets}
     kept |= {name: NextKey(device.next[name].key, phase) for name, phase in targets.items() if phase is not None}
-    keys = device.keys
     if step == "activate":
-        keys = keys.replace(**{name: device.next[name].key for name in targets})
-    return dataclasses.replace(device, keys=keys, next=_ordered(kept))
+        device = _with_next(device, targets)
+    return dataclasses.replace(device, next=_ordered(kept))
 
 
 def begun(device: DeviceKeys, new: Mapping[str, KeyLike | None]) -> DeviceKeys:
@@ -124,12 +132,13 @@ def begun(device: DeviceKeys, new: Mapping[str, KeyLike | None]) -> DeviceKeys:
     if not names:
         raise LocalProtocolError("no key was named to be changed")
     _check_master_alone({*names, *found})
-    device.keys.get("master", device.suite)
+    if set(names) - {SECRET}:
+        device.keys.get("master", device.suite)
     for name in names:
         phase, pending = _target(device, "begin", name), device.next.get(name)
         given = new[name]
         if pending is None:
-            key = Secret(secrets.token_bytes(device.suite.key_length) if given is None else given)
+            key = Secret(_made(device, name) if given is None else given)
             _check_new(dataclasses.replace(device, next=found), name, key)
             assert phase is not None, "a key that begins has a phase"
             found[name] = NextKey(key, phase)
@@ -180,12 +189,19 @@ class Rotation:
         def step(device: DeviceKeys) -> DeviceKeys:
             nonlocal changes
             chosen = _possible(device, "transfer") if names is None else _known(names)
+            chosen = tuple(name for name in chosen if names is not None or name != SECRET)
+            if SECRET in chosen or not chosen:
+                raise LocalProtocolError("the secret is told and not wrapped")
             after = moved(device, "transfer", chosen)
             changes = wrapped(after, chosen, under_next=under_next)
             return after
 
         self._step(step)
         return changes
+
+    def tell(self) -> Secret:
+        """The new secret, once the file says that it was sent."""
+        return self._step(lambda device: moved(device, "transfer", [SECRET])).next[SECRET].key
 
     def agree(self, name: str, sign: Callable[[bytes], bytes]) -> KeyChange:
         """Our part of a key agreement, C(2e,0s); the ephemeral key is in the file.  `sign` is the provider's.
@@ -194,7 +210,9 @@ class Rotation:
         """
         from dlms.security import agreement, points  # public key code is loaded by who uses it
 
-        part = KeyChange(KEY_IDS[_known([name])[0]], b"")
+        if name not in KEY_IDS:
+            raise LocalProtocolError(f"{name!r} is no key that can be agreed on: {', '.join(KEY_IDS)} are")
+        part = KeyChange(KEY_IDS[name], b"")
 
         def step(device: DeviceKeys) -> DeviceKeys:
             nonlocal part
@@ -294,7 +312,20 @@ def _mixed(pick: tuple[tuple[str, bool], ...]) -> tuple[bool, int]:
 
 
 def _candidate(device: DeviceKeys, chosen: set[str]) -> Candidate:
-    return Candidate(device.keys.replace(**{name: device.next[name].key for name in chosen}), frozenset(chosen))
+    taken = _with_next(device, chosen)
+    return Candidate(taken.keys, frozenset(chosen), taken.secret)
+
+
+def _with_next(device: DeviceKeys, names: Iterable[str]) -> DeviceKeys:
+    """The device with these of its NEXT in the place of the ACTIVE."""
+    new = {name: device.next[name].key for name in names}
+    secret = new.pop(SECRET, device.secret)
+    return dataclasses.replace(device, keys=device.keys.replace(**new), secret=secret)
+
+
+def _made(device: DeviceKeys, name: str) -> bytes:
+    """A new key; a new secret is one that can be typed, short enough for every mechanism."""
+    return secrets.token_hex(8).encode() if name == SECRET else secrets.token_bytes(device.suite.key_length)
 
 
 def _possible(device: DeviceKeys, step: str) -> tuple[str, ...]:
@@ -323,18 +354,22 @@ def _target(device: DeviceKeys, step: str, name: str) -> Phase | None:
 def _known(names: Iterable[str]) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(names))
     for name in chosen:
-        if name not in KEY_IDS:
-            raise LocalProtocolError(f"{name!r} is no key that can be changed: {', '.join(KEY_IDS)} are")
+        if name not in CHANGED:
+            raise LocalProtocolError(f"{name!r} is no key that can be changed: {', '.join(CHANGED)} are")
     return chosen
 
 
 def _check_master_alone(names: set[str]) -> None:
-    if "master" in names and len(names) > 1:
+    if "master" in names and len(names - {SECRET}) > 1:
         raise LocalProtocolError("the master key is changed alone: the others travel under it")
 
 
 def _check_new(device: DeviceKeys, name: str, key: Secret) -> None:
     """A new key has the suite's length and is none that the meter has or is about to have."""
+    if name == SECRET:
+        if key == device.secret or not 0 < len(key) <= LONGEST_SECRET:
+            raise KeyMaterialError(f"the new secret has 1 to {LONGEST_SECRET} octets, and is another one than the old")
+        return
     wanted = device.suite.key_length
     if len(key) != wanted:
         raise KeyMaterialError(f"the {name} key has {len(key)} octets; security suite {device.suite.id} wants {wanted}")

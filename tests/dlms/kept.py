@@ -33,6 +33,7 @@ OURS, METER = b"HEA00001", b"MTR00012"
 SETUP, MANAGER, DAYS = Obis("0.0.43.0.0.255"), 1, 100
 HEAD_END, NAME = "head end", "meter"
 AUTHORITIES = {number: BenchAuthority.create("bench", SUITES[number], NOW, DAYS) for number in (1, 2)}
+SECRET = Secret(b"a secret of HLS!")
 PURPOSES = (Purpose.SIGNATURE, Purpose.KEY_AGREEMENT)
 
 
@@ -63,10 +64,10 @@ class Files:
         client = KeyFile(
             {
                 HEAD_END: DeviceKeys(KeySet(), suite, OURS),
-                NAME: DeviceKeys(keys, suite, METER, identity=HEAD_END, secret=Secret(b"a secret of HLS!")),
+                NAME: DeviceKeys(keys, suite, METER, identity=HEAD_END, secret=SECRET),
             }
         )
-        made = cls(suite, client, KeyFile({NAME: DeviceKeys(keys, suite, METER)}))
+        made = cls(suite, client, KeyFile({NAME: DeviceKeys(keys, suite, METER, secret=SECRET)}))
         if suite is not SUITE_0:
             made._certify(AUTHORITIES[suite.id])
         return made
@@ -118,13 +119,24 @@ def device(
     version = 0 if setup.provider.suite is SUITE_0 else 1
     seen = devices.seen(Access.READ_WRITE, True) | security_objects(SETUP, version, managed=True)
     public = devices.seen(Access.READ, False) | security_objects(SETUP, version)
-    secret = b"a secret of HLS!"
+    keys = setup.keys
+    assert keys is not None
+    assert keys.device.secret is not None
     granted = ServerAssociation(
-        MANAGER, devices.SERVER, seen, EVERYTHING, mechanism, secret, 0xFFFF, context, security_setup=SETUP
+        MANAGER,
+        devices.SERVER,
+        seen,
+        EVERYTHING,
+        mechanism,
+        keys.device.secret.reveal(),
+        0xFFFF,
+        context,
+        security_setup=SETUP,
     )
     return Device(
         devices.store(),
         (LogicalDevice(devices.SERVER, b"TST0000000000001"),),
         (ServerAssociation(devices.PUBLIC, devices.SERVER, public, devices.EVERYTHING), granted),
         security={SETUP: setup},
+        keep=lambda changed: keys.take_secret(changed.secret),
     )

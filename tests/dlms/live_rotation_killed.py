@@ -21,22 +21,23 @@ from dlms.errors import DlmsError
 from dlms.live_rotation import LiveRotation, dialling
 from dlms.media.tcp import TcpMedium
 from dlms.security.keyfile import KeyFile
-from dlms.security.policy import KEY_IDS
-from dlms.security.rotation import Rotation
+from dlms.security.rotation import CHANGED, Rotation
 from dlms.security.store import SqliteCounterStore
 from dlms.security.suite import SUITE_0, SUITE_1, SecuritySuite
 from dlms.serve import serve
 from dlms.server import Session
 from tests.dlms.kept import MANAGER, NAME, Files, device
+from tests.dlms.killing import armed
 from tests.dlms.server.devices import SERVER
 
-CALLS = ("open", "write", "fsync", "replace", "unlink", "rename")
+LINE = ((TcpMedium, "send"), (TcpMedium, "receive"))
 NEVER = 1_000_000
 KINDS: dict[str, tuple[SecuritySuite, tuple[str, ...], Callable[[LiveRotation], None]]] = {
     "pair": (SUITE_0, ("encryption", "authentication"), lambda live: live.change(["encryption", "authentication"])),
     "encryption": (SUITE_1, ("encryption",), lambda live: live.change(["encryption"])),
     "master": (SUITE_0, ("master",), lambda live: live.change(["master"])),
     "broadcast": (SUITE_0, ("broadcast",), lambda live: live.change(["broadcast"])),
+    "secret": (SUITE_0, ("secret",), lambda live: live.change(["secret"])),
     "agree encryption": (SUITE_1, ("encryption",), lambda live: live.agree("encryption")),
     "agree broadcast": (SUITE_1, ("broadcast",), lambda live: live.agree("broadcast")),
     "agree master": (SUITE_1, ("master",), lambda live: live.agree("master")),
@@ -55,6 +56,8 @@ class Place:
         for store in self.stores:
             SqliteCounterStore.create(store).close()
         self.mechanism = Mechanism.HLS_GMAC if self.suite is SUITE_0 else Mechanism.HLS_ECDSA
+        if kind == "secret":
+            self.mechanism = Mechanism.HLS_SHA256
 
     def go(self, url: str) -> None:
         """The client, from wherever it stands to the end.  Raises DlmsError."""
@@ -72,7 +75,7 @@ class Place:
         listener = listen(
             "tcp://127.0.0.1:0", lambda medium: serve(Session({None: of}, server_framing("tcp://a:1")), medium, lock)
         )
-        left = armed(at)
+        left = armed(at, LINE)
 
         def end(*_: Any) -> None:
             write(told, f"{left[0]}\n".encode())
@@ -86,38 +89,16 @@ class Place:
     def fault(self) -> str | None:
         """What is wrong at the end, None when both ends have the same keys and those that had to change have."""
         ours, theirs = KeyFile.load(self.client)[NAME], KeyFile.load(self.meter)[NAME]
-        before = self.files.meter[NAME].keys
+        before = self.files.meter[NAME]
         if ours.next:
             return f"pending: {dict(ours.next)}"
-        for name in KEY_IDS:
-            mine, other, old = (getattr(keys, name) for keys in (ours.keys, theirs.keys, before))
+        for name in CHANGED:
+            mine, other, old = (getattr(of if name == "secret" else of.keys, name) for of in (ours, theirs, before))
             if mine != other:
                 return f"the {name} key differs"
             if (mine == old) == (name in self.names):
                 return f"the {name} key {'is' if mine == old else 'is not'} the old one"
         return None
-
-
-def armed(at: int) -> list[int]:
-    """The call number `at` kills this process before it is made; a write to a file is made by half."""
-    left = [at]
-
-    def killing(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def instead(*args: Any, **options: Any) -> Any:
-            left[0] -= 1
-            if left[0] < 0:
-                if name == "write":
-                    call(args[0], args[1][: len(args[1]) // 2])
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*args, **options)
-
-        return instead
-
-    for name in CALLS:
-        setattr(os, name, killing(name, getattr(os, name)))
-    for name in ("send", "receive"):
-        setattr(TcpMedium, name, killing(name, getattr(TcpMedium, name)))
-    return left
 
 
 class Meter:
@@ -154,7 +135,7 @@ def client_killed(place: Place, url: str, at: int) -> tuple[bool, int]:
     child = os.fork()
     if child == 0:
         try:
-            write, left = os.write, armed(at)
+            write, left = os.write, armed(at, LINE)
             place.go(url)
             write(writing, str(left[0]).encode())
             os._exit(0)

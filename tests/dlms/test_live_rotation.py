@@ -77,6 +77,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.files = Files.of(self.suite)
         self.paths = self.files.save(self.folder)
+        self.before = self.keys("client")
         self.client_store, self.meter_store = MemoryCounterStore(), MemoryCounterStore()
         self.setup = self.files.setup(self.meter_store, self.paths[1], **self.options)
         self.setup.changed = self._changed
@@ -109,15 +110,14 @@ class Bench:
         self.pauses += 1
 
     def keys(self, end: str) -> dict[str, Secret | None]:
-        held = KeyFile.load(self.paths[end == "meter"])[NAME].keys
-        return {name: getattr(held, name) for name in KEY_IDS}
+        held = KeyFile.load(self.paths[end == "meter"])[NAME]
+        return {name: getattr(held.keys, name) for name in KEY_IDS} | {"secret": held.secret}
 
     def changed(self) -> set[str]:
         """The keys that are other ones now; both ends have the same, and nothing is pending."""
         assert self.rotation.phases() == {}
         assert self.keys("client") == self.keys("meter")
-        before = self.files.client[NAME].keys
-        return {name for name, key in self.keys("client").items() if key != getattr(before, name)}
+        return {name for name, key in self.keys("client").items() if key != self.before[name]}
 
     def untouched(self) -> bool:
         return self.changed() == set()
@@ -141,6 +141,26 @@ def test_keys_are_changed(bench, suite, names):
         assert on.changed() == set(names)
         on.live().change(names)
         assert on.changed() == set(names)
+
+
+SECRETS = (Mechanism.LLS, Mechanism.HLS, Mechanism.HLS_MD5, Mechanism.HLS_SHA1, Mechanism.HLS_SHA256)
+
+
+@pytest.mark.parametrize("mechanism", SECRETS)
+def test_secrets_are_changed(bench, mechanism):
+    with bench(SUITE_0, mechanism) as on:
+        on.live().change(["secret"])
+        assert on.changed() == {"secret"}
+        on.live().change({"secret": b"chosen", "encryption": None})
+        assert on.changed() == {"secret", "encryption"}
+        assert on.keys("meter")["secret"] == Secret(b"chosen")
+
+
+def test_there_is_no_secret_where_keys_are_proven(bench):
+    with bench() as on:
+        with pytest.raises(LocalProtocolError, match="without a password or a secret"):
+            on.live().change(["secret"])
+        assert on.untouched()
 
 
 def test_given_keys_are_put_in_force(bench):
@@ -171,7 +191,7 @@ def test_counters_begin_again_under_a_new_key(bench):
 def test_the_answer_comes_under_the_old_key_and_the_next_request_needs_the_new_one(bench):
     with bench(SUITE_1, Mechanism.HLS_ECDSA) as on:
         live = on.live()
-        old = on.files.client[NAME].keys
+        (old,) = on.rotation.candidates()
         on.rotation.begin(["encryption"])
         with live._dial(old, None) as client:
             live._call(client, on.rotation.transfer())
@@ -220,7 +240,7 @@ def test_a_meter_with_another_master_key_refuses(bench):
             with pytest.raises(AccessError, match="other-reason"):
                 on.live().change(names)
             assert on.rotation.phases() == {}
-        assert on.keys("meter") == {name: getattr(on.files.meter[NAME].keys, name) for name in KEY_IDS}
+        assert on.keys("meter") == on.before
 
 
 def test_a_refused_agreement_is_taken_back(bench):
@@ -247,7 +267,7 @@ def test_a_meter_that_takes_one_key_of_two(bench, monkeypatch):
     with bench() as on:
         whole = on.setup.keys.transfer
         monkeypatch.setattr(on.setup.keys, "transfer", lambda keys: whole({"encryption": keys["encryption"]}))
-        with pytest.raises(RemoteProtocolError, match="took the new authentication key, and goes on"):
+        with pytest.raises(RemoteProtocolError, match="took the new authentication, and goes on"):
             on.live().change(PAIR)
         assert on.rotation.phases() == {"encryption": Phase.PROVEN, "authentication": Phase.STORED}
         monkeypatch.undo()
@@ -256,6 +276,20 @@ def test_a_meter_that_takes_one_key_of_two(bench, monkeypatch):
 
 
 # lost answers
+
+
+def test_the_line_is_cut_when_the_meter_has_the_secret(bench):
+    with bench(SUITE_0, Mechanism.HLS_SHA256) as on:
+        keep = on.device._keep
+
+        def changed(granted: Any) -> None:
+            keep(granted)
+            on.called = True
+
+        on.device._keep, on.cut = changed, 1
+        on.live().change(["secret"])
+        assert on.cut == 0
+        assert on.changed() == {"secret"}
 
 
 @pytest.mark.parametrize("names", [PAIR, ("broadcast",), ("master",)], ids="-".join)
@@ -281,7 +315,7 @@ def test_the_line_is_cut_when_the_meter_has_agreed(bench, name):
             on.live().agree(name)
         assert on.rotation.phases() == {name: Phase.AGREEING}
         assert on.keys("meter") != on.keys("client"), "the meter has a key that nobody else has"
-        on.live().agree(name)
+        on.live().finish()
         assert on.changed() == {name}
 
 
@@ -394,7 +428,7 @@ def test_associations_that_prove_nothing(changes):
 
 def test_a_plain_association_proves_nothing(bench):
     with bench(SUITE_0) as on:
-        rotation = LiveRotation(on.rotation, lambda keys, envelope: connect(on.url, server=SERVER))
+        rotation = LiveRotation(on.rotation, lambda held, envelope: connect(on.url, server=SERVER))
         with pytest.raises(LocalProtocolError, match="proves no keys"):
             rotation.change(PAIR)
         assert on.keys("client") == on.keys("meter")

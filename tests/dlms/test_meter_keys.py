@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -161,8 +162,10 @@ def test_calls_that_are_refused(method, parameter, code):
 
 def test_a_meter_without_a_key_store_has_no_certificates():
     files = Files.of(SUITE_1)
-    setup = dataclasses.replace(files.setup(), keys=None)
-    with talking(device(setup), files.security()) as client:
+    setup = files.setup()
+    meter = device(setup)
+    setup.keys = None
+    with talking(meter, files.security()) as client:
         assert MeterKeys(client).certificates() == []
         for method, parameter in ((OBJECT.generate_key_pair, 0), (OBJECT.key_agreement, [(0, bytes(128))])):
             with pytest.raises(AccessError):
@@ -188,6 +191,25 @@ def test_the_policy_is_kept(tmp_path):
     with talking(device(files.setup(path=path)), files.security(protection=ALL)) as client:
         client.call(OBJECT.security_activate, int(wanted))
     assert files.setup(path=path).policy == wanted
+
+
+def test_a_meter_that_cannot_keep_a_change_says_so_and_does_not_make_it(tmp_path, monkeypatch):
+    files = Files.of(SUITE_1)
+    _, path = files.save(tmp_path)
+    setup = files.setup(path=path)
+    with talking(device(setup), files.security()) as client:
+        before = setup.keys._file.text()
+
+        def full(*arguments: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        for method, parameter in ((OBJECT.generate_key_pair, 0), (OBJECT.security_activate, 0xFC)):
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "fsync", full)
+                with pytest.raises(AccessError, match="temporary-failure"):
+                    client.call(method, parameter)
+            assert setup.keys._file.text() == before
+        assert client.get(ENERGY.value) == 1234
 
 
 def test_a_request_for_another_meter_is_not_believed():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dlms.apdu.attribute import SelectiveAccess
 from dlms.enums import AccessResult
-from dlms.errors import AccessError, LocalProtocolError, SecurityError
+from dlms.errors import AccessError, DlmsError, LocalProtocolError, SecurityError
 from dlms.interface import AttributeRef, MethodRef
 from dlms.security.policy import ALL_BITS, KEY_IDS, LEVELS, Policy
 from dlms.server.objects.behaviour import Behaviour, Context
@@ -80,7 +80,7 @@ class SecuritySetupBehaviour(Behaviour):
             else:
                 raise AccessError(AccessResult.OBJECT_UNDEFINED, ref)
         except (SecurityError, LocalProtocolError) as fault:
-            raise AccessError(AccessResult.OTHER_REASON, ref) from fault
+            raise AccessError(_result(fault), ref) from fault
         if name not in _ASKING:
             setup.changed()
         return returned
@@ -96,6 +96,13 @@ class SecuritySetupBehaviour(Behaviour):
         if wanted & ~ALL_BITS or held & ~wanted:
             raise AccessError(AccessResult.READ_WRITE_DENIED, ref)
         return Policy(wanted)
+
+
+def _result(fault: DlmsError) -> AccessResult:
+    """What the client is told of a change that was refused, or that could not be kept."""
+    from dlms.security.store import PrivateFileError  # files are loaded by who has keys in one
+
+    return AccessResult.TEMPORARY_FAILURE if isinstance(fault, PrivateFileError) else AccessResult.OTHER_REASON
 
 
 def _setup(ref: AttributeRef[Any] | MethodRef[Any], context: Context) -> SecuritySetup:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,10 @@ from dlms.security.rotation import KEY_IDS, TABLE, Candidate, KeyChange, Rotatio
 from dlms.security.store import replace_private
 from dlms.security.suite import SUITES
 from dlms.security.wrap import unwrap
+from tests.dlms.killing import armed
 
 NAME = "meter"
 NAMES_OF = {number: name for name, number in KEY_IDS.items()}
-CALLS = ("open", "write", "fsync", "replace", "unlink", "rename")
 
 
 class Meter:
@@ -78,25 +76,6 @@ def recover(rotation: Rotation, meter: Meter, kinds: tuple[str, ...]) -> str:
 
 def works(meter: Meter, candidate: Candidate, kinds: tuple[str, ...]) -> bool:
     return meter.has_master(candidate.keys.master) if "master" in kinds else meter.accepts(candidate.keys)
-
-
-def armed(at: int) -> None:
-    """The call number `at` kills this process before it is made; a write is made by half."""
-    left = [at]
-
-    def killing(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def instead(*args: Any, **options: Any) -> Any:
-            left[0] -= 1
-            if left[0] < 0:
-                if name == "write":
-                    call(args[0], args[1][: len(args[1]) // 2])
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*args, **options)
-
-        return instead
-
-    for name in CALLS:
-        setattr(os, name, killing(name, getattr(os, name)))
 
 
 def killed_at(at: int, path: Path, meter: Meter, names: tuple[str, ...]) -> bool:
