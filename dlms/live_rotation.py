@@ -27,7 +27,7 @@ from typing import Any
 
 from dlms.ciphering import Security
 from dlms.client import Client, connect
-from dlms.enums import Mechanism
+from dlms.enums import AccessResult, Mechanism
 from dlms.errors import AccessError, DlmsError, LinkError, LocalProtocolError, OutcomeUnknown, RemoteProtocolError
 from dlms.ic import AssociationLn, AssociationSn, SecuritySetupV1
 from dlms.security.keys import KeyLike, Phase, Secret
@@ -278,7 +278,7 @@ class LiveRotation:
         refusal = self._transfer([name])
         if isinstance(refusal, AccessError) and again and name == "master":
             refusal = self._transfer([name], under_next=True)  # the answer to the first was lost: it unwraps with it
-        elif isinstance(refusal, AccessError) and not again:
+        elif isinstance(refusal, AccessError) and not again and _unchanged(refusal):
             self.rotation.unchanged([name])
             self.rotation.cancel([name])
         if refusal is not None:
@@ -317,8 +317,9 @@ class LiveRotation:
             part = self.rotation.agree(name, channel.provider.sign)
             try:
                 answer = client.call(self.setup.key_agreement, [(part.key_id, part.wrapped)])
-            except AccessError:
-                self._take_back(name)
+            except AccessError as refusal:
+                if _unchanged(refusal):
+                    self._take_back(name)
                 raise
             verify = partial(channel.provider.verify, channel.peer_title)
             data = _part_of(answer, KEY_IDS[name])
@@ -357,6 +358,11 @@ def _tell_secret(client: Client, secret: bytes) -> None:
         client.set(AssociationLn(CURRENT).secret, secret)
     else:
         client.call(AssociationLn(CURRENT).change_hls_secret, secret)
+
+
+def _unchanged(refusal: AccessError) -> bool:
+    """Whether the meter has refused as one that changed nothing; one that failed may have kept the key before."""
+    return refusal.result not in (AccessResult.HARDWARE_FAULT, AccessResult.TEMPORARY_FAILURE)
 
 
 def _part_of(answer: Any, key_id: int) -> bytes:

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from dlms.ciphering import Security
 from dlms.enums import ApplicationContext, Mechanism
 from dlms.ic import SecuritySetup, SecuritySetupV1
-from dlms.interface import Interface
 from dlms.security import enrolment
 from dlms.security.bench_authority import BenchAuthority
 from dlms.security.certificates import Purpose
@@ -25,7 +24,7 @@ from dlms.server import Access, Device, LogicalDevice, ServerAssociation
 from dlms.server.security import SecuritySetup as SetupState
 from dlms.server.security import security_objects
 from obis import Obis
-from tests.dlms.secured import EVERYTHING
+from tests.dlms.secured import EVERYTHING, with_short_names
 from tests.dlms.server import devices
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -113,12 +112,13 @@ def device(
     setup: SetupState,
     mechanism: Mechanism = Mechanism.HLS_GMAC,
     context: ApplicationContext = ApplicationContext.LN_CIPHERED,
-    *extra: Interface,
 ) -> Device:
     """A meter with a public association, which sees setup and counter, and one that manages keys."""
     version = 0 if setup.provider.suite is SUITE_0 else 1
     seen = devices.seen(Access.READ_WRITE, True) | security_objects(SETUP, version, managed=True)
     public = devices.seen(Access.READ, False) | security_objects(SETUP, version)
+    if context.short_names:
+        seen = with_short_names(seen)
     keys = setup.keys
     assert keys is not None
     assert keys.device.secret is not None

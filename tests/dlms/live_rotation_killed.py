@@ -20,18 +20,33 @@ from dlms.enums import Mechanism
 from dlms.errors import DlmsError
 from dlms.live_rotation import LiveRotation, dialling
 from dlms.media.tcp import TcpMedium
-from dlms.security.keyfile import KeyFile
+from dlms.meter_keys import MeterKeys
+from dlms.security import enrolment, points
+from dlms.security.certificates import Purpose, read
+from dlms.security.keyfile import DeviceKeys, KeyFile
+from dlms.security.keys import Secret
 from dlms.security.rotation import CHANGED, Rotation
 from dlms.security.store import SqliteCounterStore
 from dlms.security.suite import SUITE_0, SUITE_1, SecuritySuite
 from dlms.serve import serve
 from dlms.server import Session
-from tests.dlms.kept import MANAGER, NAME, Files, device
+from tests.dlms.kept import AUTHORITIES, DAYS, MANAGER, NAME, NOW, Files, device
 from tests.dlms.killing import armed
 from tests.dlms.server.devices import SERVER
 
 LINE = ((TcpMedium, "send"), (TcpMedium, "receive"))
+SIGNATURE = Purpose.SIGNATURE
 NEVER = 1_000_000
+
+
+def enrolled(live: LiveRotation) -> None:
+    """A new signing key of the meter, certified; the certificate goes into the client's file too."""
+    with live._dialled(live._known()) as client:
+        der = MeterKeys(client).enrol(SIGNATURE, lambda asked: AUTHORITIES[1].issue(asked, SIGNATURE, NOW, DAYS))
+    with KeyFile.edit(live.rotation.path) as file:
+        enrolment.enrol(file, der, NOW, NAME)
+
+
 KINDS: dict[str, tuple[SecuritySuite, tuple[str, ...], Callable[[LiveRotation], None]]] = {
     "pair": (SUITE_0, ("encryption", "authentication"), lambda live: live.change(["encryption", "authentication"])),
     "encryption": (SUITE_1, ("encryption",), lambda live: live.change(["encryption"])),
@@ -41,6 +56,7 @@ KINDS: dict[str, tuple[SecuritySuite, tuple[str, ...], Callable[[LiveRotation], 
     "agree encryption": (SUITE_1, ("encryption",), lambda live: live.agree("encryption")),
     "agree broadcast": (SUITE_1, ("broadcast",), lambda live: live.agree("broadcast")),
     "agree master": (SUITE_1, ("master",), lambda live: live.agree("master")),
+    "enrol": (SUITE_1, (), enrolled),
 }
 
 
@@ -56,8 +72,7 @@ class Place:
         for store in self.stores:
             SqliteCounterStore.create(store).close()
         self.mechanism = Mechanism.HLS_GMAC if self.suite is SUITE_0 else Mechanism.HLS_ECDSA
-        if kind == "secret":
-            self.mechanism = Mechanism.HLS_SHA256
+        self.mechanism = {"secret": Mechanism.HLS_SHA256, "enrol": Mechanism.HLS_GMAC}.get(kind, self.mechanism)
 
     def go(self, url: str) -> None:
         """The client, from wherever it stands to the end.  Raises DlmsError."""
@@ -69,6 +84,7 @@ class Place:
 
     def serve(self, told: int, at: int) -> None:
         """The meter, in a process of its own; SIGTERM ends it, and it tells the points that were left."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # no thread takes it before it is waited for
         store = SqliteCounterStore.open(self.stores[1], lock=threading.RLock())
         of = device(self.files.setup(store, self.meter), self.mechanism)
         lock, write = threading.Lock(), os.write
@@ -76,15 +92,10 @@ class Place:
             "tcp://127.0.0.1:0", lambda medium: serve(Session({None: of}, server_framing("tcp://a:1")), medium, lock)
         )
         left = armed(at, LINE)
-
-        def end(*_: Any) -> None:
-            write(told, f"{left[0]}\n".encode())
-            os._exit(0)
-
-        signal.signal(signal.SIGTERM, end)
         write(told, f"{listener.url}\n".encode())
-        while True:
-            signal.pause()
+        signal.sigwait({signal.SIGTERM})
+        write(told, f"{left[0]}\n".encode())
+        os._exit(0)
 
     def fault(self) -> str | None:
         """What is wrong at the end, None when both ends have the same keys and those that had to change have."""
@@ -98,7 +109,16 @@ class Place:
                 return f"the {name} key differs"
             if (mine == old) == (name in self.names):
                 return f"the {name} key {'is' if mine == old else 'is not'} the old one"
-        return None
+        return self._certified(ours, theirs) if self.kind == "enrol" else None
+
+    def _certified(self, ours: DeviceKeys, theirs: DeviceKeys) -> str | None:
+        """The new key of the meter is the one of its certificate, and both ends have that."""
+        if ours.certificates["signature"] != theirs.certificates["signature"]:
+            return "the certificate differs"
+        key = points.private_key(theirs.signing_key or Secret(b""), self.suite)
+        if read(theirs.certificates["signature"]).public_key() != key.public_key():
+            return "the certificate is of another key"
+        return "the key is the old one" if theirs.signing_key == self.files.meter[NAME].signing_key else None
 
 
 class Meter:

@@ -60,6 +60,14 @@ class World:
         return dataclasses.replace(self.security, **changes)
 
 
+def with_short_names(seen: dict[Any, Served]) -> dict[Any, Served]:
+    """The objects, with an association of short names instead of one of logical names."""
+    association = AssociationSnV2("0.0.40.0.0.255")
+    rights = Rights(dict.fromkeys(association.attributes, Access.READ), frozenset(association.methods))
+    others = {key: one for key, one in seen.items() if key[0] != AssociationLn.class_id}
+    return {**others, (association.class_id, association.instance): Served(association, rights)}
+
+
 def world(
     mechanism: Mechanism = Mechanism.HLS_GMAC,
     suite: SecuritySuite = SUITE_0,
@@ -94,10 +102,7 @@ def world(
     rights = Rights(dict.fromkeys(guarded.attributes, Access.READ), frozenset(guarded.methods))
     seen = {**seen, (guarded.class_id, guarded.instance): Served(guarded, rights)}
     if context.short_names:
-        association = AssociationSnV2("0.0.40.0.0.255")
-        rights = Rights(dict.fromkeys(association.attributes, Access.READ), frozenset(association.methods))
-        seen = {key: one for key, one in seen.items() if key[0] != AssociationLn.class_id}
-        seen[association.class_id, association.instance] = Served(association, rights)
+        seen = with_short_names(seen)
     granted = ServerAssociation(
         MANAGER, devices.SERVER, seen, conformance, mechanism, SECRET, max_receive, context, security_setup=SETUP
     )

@@ -300,7 +300,9 @@ def test_the_public_client_reads_the_counter_of_the_meter():
         assert public.get(OBJECT.server_system_title) == METER
         assert public.get(OBJECT.client_system_title) == b""
     with talking(meter, security) as client:
-        client.get(ENERGY.value)
+        setup.client_title = b"HEA00009"  # another client has come meanwhile
+        assert client.get(OBJECT.client_system_title) == OURS
+        setup.client_title = OURS
     last = setup.counters.receiving(setup.provider.fingerprint(), OURS).expected - 1
     with talking(meter) as public:
         assert public.get(INVOCATION_COUNTER.value) == last > 0

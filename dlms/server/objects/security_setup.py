@@ -41,7 +41,6 @@ def _level(policy: Policy) -> Enum:
 
 _VALUES: dict[str, Callable[[SecuritySetup], Any]] = {
     "security_suite": lambda setup: Enum(setup.provider.suite.id),
-    "client_system_title": lambda setup: setup.client_title,
     "server_system_title": lambda setup: setup.system_title,
     "certificates": lambda setup: [] if setup.keys is None else [one.value() for one in setup.keys.certificates()],
 }
@@ -60,6 +59,9 @@ class SecuritySetupBehaviour(Behaviour):
             raise AccessError(AccessResult.SCOPE_OF_ACCESS_VIOLATED, ref)
         if name == "security_policy":
             return Enum(int(setup.policy)) if self._levels is None else _level(setup.policy)
+        if name == "client_system_title":
+            ciphering = context.ciphering
+            return setup.client_title if ciphering is None or ciphering.setup is not setup else ciphering.client_title
         if name not in _VALUES:
             raise AccessError(AccessResult.OBJECT_UNDEFINED, ref)
         return _VALUES[name](setup)

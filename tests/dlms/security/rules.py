@@ -1129,5 +1129,12 @@ RULES = {
             "if False:",
             "./live_rotation::the_answer_comes_under_the_old_key_and_the_next_request_needs_the_new_one",
         ),
+        Rule(
+            "A meter that failed may have kept a key: the new one is not forgotten",
+            "./live_rotation",
+            "return refusal.result not in (AccessResult.HARDWARE_FAULT, AccessResult.TEMPORARY_FAILURE)",
+            "return True",
+            "./live_rotation::a_meter_that_fails_may_have_kept_the_key",
+        ),
     ),
 }
