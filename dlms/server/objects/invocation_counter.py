@@ -31,10 +31,10 @@ def counter_of(setup: Obis) -> Obis:
 
 def _setup(ref: AttributeRef[Any], context: Context) -> SecuritySetup | None:
     """The setup whose counter an attribute is, None for every other attribute."""
-    name = bytes(ref.instance)
-    if name[2:4] != _COUNTER or name[0] or ref.index != 2:
+    setups, name = context.device.security, bytes(ref.instance)
+    if not setups or name[2:4] != _COUNTER or name[0] or ref.index != 2:
         return None
-    return context.device.security.get(Obis(name[:2] + _SETUP + name[4:]))
+    return setups.get(Obis(name[:2] + _SETUP + name[4:]))
 
 
 class DataBehaviour(Behaviour):
