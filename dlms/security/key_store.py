@@ -47,7 +47,9 @@ class KeyStore:
         self, file: KeyFile, name: str, clock: Callable[[], datetime.datetime], path: Path | None = None
     ) -> None:
         self.name, self._clock, self._path = name, clock, path
-        self._hold(file)
+        self._file = file
+        self.provider = self._made(file)
+        """The keys as they are now; each change makes a new one."""
 
     @classmethod
     def open(cls, path: Path, name: str, clock: Callable[[], datetime.datetime]) -> KeyStore:
@@ -160,14 +162,16 @@ class KeyStore:
         if self._path is None:
             file = KeyFile(self._file.devices, self._file.anchors, self._file.authorities)
             result = change(file)
+            provider = self._made(file)
         else:
             try:
                 with KeyFile.edit(self._path) as file:
                     result = change(file)
+                    provider = self._made(file)
             except PrivateFileError:
                 self._hold(KeyFile.load(self._path))  # a disk that fails at the very end may have kept it
                 raise
-        self._hold(file)
+        self._file, self.provider = file, provider
         return result
 
     def _change_own(self, change: Callable[[DeviceKeys], DeviceKeys]) -> None:
@@ -178,8 +182,16 @@ class KeyStore:
 
     def _hold(self, file: KeyFile) -> None:
         self._file = file
-        self.provider: MemoryKeyProvider = file.provider(self.name, file.peers(self._clock(), self._clock))
-        """The keys as they are now; each change makes a new one."""
+        self.provider = self._made(file)
+
+    def _made(self, file: KeyFile) -> MemoryKeyProvider:
+        """The keys of a file.  One whose anchors are not good any more vouches for nobody, and its other keys serve on."""
+        now = self._clock()
+        try:
+            peers = file.peers(now, self._clock)
+        except CertificateError:
+            peers = KeyFile(file.devices).peers(now, self._clock)
+        return file.provider(self.name, peers)
 
     def _take_device(self, file: KeyFile, certificate: x509.Certificate, der: bytes, now: datetime.datetime) -> None:
         found = store_of(file, now)[0].verify(certificate, now)

@@ -45,6 +45,8 @@ class Answer:
     handshake: Handshake | None = None
     user: int | None = None
     """Who the client says that it is, where the association asks for it."""
+    client_title: bytes | None = None
+    """The system title that the client says it has."""
 
 
 def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device) -> Answer:
@@ -87,7 +89,7 @@ def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device) -> Ans
             responding_authentication_value=handshake.challenge,
         )
     user = None if granted.users is None else aarq.calling_ae_invocation_id
-    return Answer(accepted if request.response_allowed else None, agreed, ciphering, handshake, user)
+    return Answer(accepted if request.response_allowed else None, agreed, ciphering, handshake, user, aarq.calling_ap_title)
 
 
 def initiate_response(agreed: Negotiated) -> InitiateResponse:

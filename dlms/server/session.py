@@ -67,6 +67,8 @@ class Associated:
         self.services: Services | ShortNameServices | None = None
         self.ciphering: ServerCiphering | None = None
         self._handshake: Handshake | None = None
+        self._claimed: bytes | None = None
+        """The system title that the client says it has, until it has proved itself."""
         self.blocks = BlockTransfer(window, wait_s=wait_s)
         self._reliable = wait_s is None
         self.pushes = Pushes(window, self._sealed, reliable=self._reliable)
@@ -82,6 +84,7 @@ class Associated:
         """Make ready what an AARQ was answered with."""
         assert decision.negotiated is not None
         self.ciphering, self._handshake = decision.ciphering, decision.handshake
+        self._claimed = decision.client_title
         self.serve(decision.negotiated, device, frame_capacity, decision.user)
 
     def serve(
@@ -280,6 +283,7 @@ class Associated:
         if self._handshake is not None:
             if self._handshake.authenticated:
                 self.machine.authenticated()
+                services.reach.context.came(self._claimed)
                 self._handshake = None
             else:  # one try an AARQ: whoever failed has to begin anew
                 self.close()

@@ -112,6 +112,8 @@ def device(
     setup: SetupState,
     mechanism: Mechanism = Mechanism.HLS_GMAC,
     context: ApplicationContext = ApplicationContext.LN_CIPHERED,
+    *,
+    max_receive: int = 0xFFFF,
 ) -> Device:
     """A meter with a public association, which sees setup and counter, and one that manages keys."""
     version = 0 if setup.provider.suite is SUITE_0 else 1
@@ -122,16 +124,9 @@ def device(
     keys = setup.keys
     assert keys is not None
     assert keys.device.secret is not None
+    secret = keys.device.secret.reveal()
     granted = ServerAssociation(
-        MANAGER,
-        devices.SERVER,
-        seen,
-        EVERYTHING,
-        mechanism,
-        keys.device.secret.reveal(),
-        0xFFFF,
-        context,
-        security_setup=SETUP,
+        MANAGER, devices.SERVER, seen, EVERYTHING, mechanism, secret, max_receive, context, security_setup=SETUP
     )
     return Device(
         devices.store(),

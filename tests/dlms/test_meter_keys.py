@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dlms.association import Negotiated
+from dlms.ciphering import Shape
 from dlms.client import INVOCATION_COUNTER, Client, connect
 from dlms.enums import ActionCode, ApplicationContext, Mechanism
 from dlms.errors import AccessError, AssociationRefused, DlmsError, SecurityError
@@ -25,11 +29,16 @@ from dlms.security.signing_request import create_request
 from dlms.security.subject import CertificateError
 from dlms.security.suite import SUITE_0, SUITE_1, SUITE_2
 from dlms.server import Device
-from dlms.values import DoubleLongUnsigned
+from dlms.server.objects import Context
+from dlms.server.objects.security_setup import SecuritySetupBehaviour
+from dlms.server.security import ServerCiphering
+from dlms.values import DoubleLongUnsigned, Enum
+from tests.dlms.data_values import values
 from tests.dlms.kept import AUTHORITIES, DAYS, HEAD_END, MANAGER, METER, NAME, NOW, OURS, SETUP, Files, device
 from tests.dlms.served import memory_name, served
 from tests.dlms.server.devices import ENERGY, LONG, PUBLIC, SERVER
 
+KEPT = Files.of(SUITE_1)
 SUITES = pytest.mark.parametrize("suite", [SUITE_1, SUITE_2], ids=lambda suite: f"suite {suite.id}")
 OBJECT = SecuritySetupV1(SETUP)
 ALL = Protection.AUTHENTICATED | Protection.ENCRYPTED | Protection.SIGNED
@@ -42,6 +51,11 @@ def talking(to: Device, security: Any = None, **options: Any) -> Iterator[Client
         connect(url, client=MANAGER if security else PUBLIC, server=SERVER, security=security, **options) as client,
     ):
         yield client
+
+
+def connect_and_close(to: Device, security: Any) -> None:
+    with talking(to, security, auth=Mechanism.HLS_ECDSA):
+        pass
 
 
 def issue(suite: int, purpose: Purpose) -> Any:
@@ -61,6 +75,16 @@ def test_a_meter_is_enrolled(suite, purpose):
         after = setup.keys.device.private_key(purpose.name.lower())
         assert after not in (None, before)
         assert client.get(ENERGY.value) == 1234, "the association goes on"
+
+
+def test_a_meter_is_enrolled_in_blocks():
+    files = Files.of(SUITE_1)
+    with talking(device(files.setup(), max_receive=200), files.security(), max_receive=200) as client:
+        assert client.connection.negotiated.max_send == 200
+        keys = MeterKeys(client)
+        made = keys.enrol(Purpose.SIGNATURE, issue(1, Purpose.SIGNATURE))
+        assert len(made) > 200
+        assert len(keys.certificates()) == 5
 
 
 def test_what_the_meter_holds_is_listed():
@@ -221,6 +245,33 @@ def test_a_request_for_another_meter_is_not_believed():
             MeterKeys(client).request(Purpose.SIGNATURE)
 
 
+METHODS = [OBJECT.method_ref(index) for index in OBJECT.methods]
+PARAMETERS = st.one_of(
+    values,
+    st.builds(Enum, st.integers(0, 255)),
+    st.lists(st.tuples(st.builds(Enum, st.integers(0, 4)), st.binary(max_size=140)), max_size=3),
+    st.tuples(st.builds(Enum, st.integers(0, 2)), st.tuples(st.binary(max_size=24), st.binary(max_size=24))),
+    st.sampled_from(sorted(Files.of(SUITE_1).client[HEAD_END].certificates.values())).flatmap(
+        lambda der: st.tuples(st.integers(0, len(der) - 1), st.integers(1, 255)).map(
+            lambda flip: der[: flip[0]] + bytes([der[flip[0]] ^ flip[1]]) + der[flip[0] + 1 :]
+        )
+    ),
+)
+
+
+@given(method=st.sampled_from(METHODS), parameter=PARAMETERS)
+def test_whatever_a_method_is_given_it_is_carried_out_or_refused(method, parameter):
+    files = KEPT
+    setup = files.setup()
+    of = device(setup)
+    granted = of.associations[MANAGER, SERVER]
+    ciphering = ServerCiphering(setup, setup.ciphering(OURS), Shape())
+    context = Context(of, granted, Negotiated(), ciphering)
+    with contextlib.suppress(AccessError):
+        SecuritySetupBehaviour(None).call(method, parameter, context)
+    assert of.security[SETUP].system_title == METER
+
+
 # certificates that come with the association
 
 
@@ -237,6 +288,22 @@ def test_who_is_not_on_file_sends_a_certificate(suite, unknown):
         with talking(meter, files.security(store, protection=protection), auth=Mechanism.HLS_ECDSA) as client:
             assert client.get(ENERGY.value) == 1234
             client.set(LONG.value, b"signed")
+
+
+def test_who_is_not_on_file_sends_a_certificate_without_ciphering_too():
+    files = Files.of(SUITE_1)
+    files.forget(files.meter, "client")
+    files.forget(files.client, NAME)
+    setup = files.setup()
+    meter = device(setup, Mechanism.HLS_ECDSA, ApplicationContext.LN)
+    with talking(meter, files.security(protection=Protection.NONE), auth=Mechanism.HLS_ECDSA) as client:
+        assert client.get(ENERGY.value) == 1234
+        assert client.get(OBJECT.client_system_title) == OURS
+    setup.client_title = b""
+    forged = files.security(protection=Protection.NONE, tell_certificate=False)
+    with pytest.raises(AssociationRefused):
+        connect_and_close(meter, forged)
+    assert setup.client_title == b"", "who did not prove its title did not come"
 
 
 def test_signed_apdus_need_no_signed_authentication():

@@ -32,6 +32,12 @@ class Context:
     user: int | None = None
     reach: Reach = dataclasses.field(init=False, repr=False)
 
+    def came(self, title: bytes | None) -> None:
+        """The client has proved itself, and the system title that it says it has where the mechanism binds that."""
+        setup = self.device.setup(self.granted)
+        if setup is not None and title is not None and self.granted.mechanism.with_titles:
+            setup.client_title = title
+
     def change(self, **changes: Any) -> None:
         """Change the association that was granted: for everybody from the next association on, for this one at once.
 

@@ -467,6 +467,21 @@ def test_a_certificate_is_held_against_its_last_day():
         provider.with_sent_certificate(b"CLI00002", issued(title=b"CLI00002"))
 
 
+def test_anchors_that_are_not_good_any_more_vouch_for_nobody(tmp_path):
+    path, moment = tmp_path / "meter.json", [NOW]
+    file().save(path)
+    of = KeyStore.open(path, "meter", lambda: moment[0])
+    of.take(issued())
+    moment[0] = NOW + 200 * DAY
+    for held in (of, KeyStore.open(path, "meter", lambda: moment[0])):
+        new = Secret(bytes((len(path.read_bytes()) % 251,)) * 16)
+        held.transfer({"encryption": wrap(key_set(SUITE_1).get("master", SUITE_1), new, SUITE_1)})
+        assert KeyFile.load(path)["meter"].keys.encryption == held.device.keys.encryption == new
+        with pytest.raises(SecurityError, match="no signature key"):
+            held.provider.peer_key(CLIENT, Purpose.SIGNATURE)
+        refused(held, issued(), "not valid at this time")
+
+
 # keeping
 
 
