@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from dlms.serve import serve
 from dlms.server import Session
 from dlms.server.reach import Reach
 from tests.dlms import live_rotation_killed
-from tests.dlms.kept import MANAGER, NAME, SETUP, Files, device, setup_object
+from tests.dlms.kept import MANAGER, METER, NAME, SETUP, Files, device, setup_object
 from tests.dlms.served import memory_name
 from tests.dlms.server.devices import ENERGY, SERVER
 
@@ -233,6 +234,25 @@ def test_the_answer_comes_under_the_old_key_and_the_next_request_needs_the_new_o
             live._dial(old, None)
         live.finish()
         assert on.changed() == {"encryption"}
+
+
+def test_an_agreed_key_holds_from_the_next_request_on(bench):
+    with bench(SUITE_1) as on:
+        live, rotation, old = on.live(), on.rotation, on.setup.provider.fingerprint()
+        with live._dialled(live._known()) as client:
+            channel = client.connection.channel
+            part = rotation.agree("encryption", channel.provider.sign)
+            ((_, answer),) = client.call(live.setup.key_agreement, [(0, part.wrapped)])  # it opens under the old key
+            verify = partial(channel.provider.verify, METER)
+            rotation.agreed("encryption", answer, verify, channel.own_title, METER)
+            with pytest.raises(DlmsError):
+                client.get(ENERGY.value)
+        new = on.setup.provider.fingerprint()
+        assert new != old
+        assert not any(name.fingerprint == new for name in on.meter_store.series()), "its counters have not begun"
+        live.finish()
+        assert on.changed() == {"encryption"}
+        assert min(value for name, value in on.meter_store.series().items() if name.fingerprint == new) < 10
 
 
 def test_the_authentication_key_is_not_agreed_on(bench):
