@@ -149,7 +149,8 @@ class BlockTransfer:
             raise
         again = self._sending.acknowledged == before[0] and not held
         answer = [] if block.streaming else self._our_turn(bool(block.block_data), again)
-        self._arm(now)
+        if answer or not (self._sending.pending and again):
+            self._arm(now)  # what is asked for again and again and not sent is due at its time all the same
         return answer
 
     def handle_timeout(self, now: float) -> list[bytes]:

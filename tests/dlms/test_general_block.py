@@ -302,6 +302,17 @@ def test_any_single_block_may_be_lost(lost: int) -> None:
     assert line.now < 4 * WAIT_S
 
 
+def test_a_turn_that_is_lost_twice_comes_in_time() -> None:
+    """The other end asks for it in the meantime, and oftener than this end's time runs out."""
+    client, server = End(1), End(1, bytes(11))
+    fates = iter([ARRIVES, ARRIVES, Fate(copies=2), Fate(lost=True), Fate(lost=True)])
+    line = Line(client.station(), server.station(), lambda: next(fates, ARRIVES))
+    client.out += client.transfer.send(bytes(1), SIZE, line.now)
+    line.run(lambda: False)
+    assert client.whole == [bytes(11)]
+    assert line.now < 3 * WAIT_S
+
+
 def test_an_end_that_hears_nothing_gives_up() -> None:
     sender = BlockTransfer(1, wait_s=WAIT_S, retries=2)
     sender.send(bytes(30), SIZE, 0.0)
