@@ -8,6 +8,7 @@ DlmsError
 +-- AssociationRefused      the peer does not want this association; the diagnostic says why
 +-- ServiceRefused          the peer answered with an exception-response or a confirmed-service-error
 +-- AccessError             a plain refusal with its result code: the association lives on
++-- ReturnLost              a method was carried out, but what it returned was not told
 +-- LinkError               the line: cut, silent, or the link layer gave up
 +-- OutcomeUnknown          sent, no answer: it may or may not have happened
 """
@@ -76,6 +77,18 @@ class AccessError(DlmsError):
     def __init__(self, result: int, of: object = None, codes: type[enum.IntEnum] = AccessResult) -> None:
         self.result, self.of = result, of
         super().__init__(label(codes, result) + ("" if of is None else f": {of}"))
+
+
+class ReturnLost(DlmsError):
+    """A method was carried out, and what it returned could not be told: to call it again would do it twice.
+
+    `of` is the method, `why` what is wrong with its answer; `result` is the code that the peer put in the place of what was
+    returned, None where there was none.  The association goes on.
+    """
+
+    def __init__(self, of: object, why: object, result: int | None = None) -> None:
+        self.of, self.result = of, result
+        super().__init__(f"carried out, but what {of} returned was not told: {why}")
 
 
 class LinkError(DlmsError):

@@ -19,7 +19,7 @@ from dlms.apdu.access import (
 from dlms.apdu.attribute import CosemMethodDescriptor, SelectiveAccess
 from dlms.codec import Record
 from dlms.enums import AccessResult, ActionCode
-from dlms.errors import AccessError, RemoteProtocolError
+from dlms.errors import AccessError, RemoteProtocolError, ReturnLost
 from dlms.interface import AttributeRef, MethodRef, typed
 from dlms.operations import Operation, Request
 from dlms.operations.read import descriptor
@@ -89,6 +89,7 @@ Element = Get | Set | Call
 def access(elements: Sequence[Element], *, break_on_error: bool = False) -> Operation[list[Any]]:
     """What each element gave: a read's value, a call's result, None for a write; an AccessError where it was refused.
 
+    ReturnLost stands for a method that was carried out, is declared to return something, and came without it.
     With `break_on_error` the meter stops at the first refusal and refuses what follows.
     """
     request = AccessRequest(
@@ -105,6 +106,15 @@ def access(elements: Sequence[Element], *, break_on_error: bool = False) -> Oper
             f"{len(reply.results)} results and {len(reply.data)} data for {len(elements)} elements"
         )
     return [
-        value if outcome.result == AccessResult.SUCCESS else AccessError(outcome.result, element.ref, element.codes)
+        _given(element, outcome.result, value)
         for element, outcome, value in zip(elements, reply.results, reply.data, strict=True)
     ]
+
+
+def _given(element: Element, result: int, value: Any) -> Any:
+    if result != AccessResult.SUCCESS:
+        return AccessError(result, element.ref, element.codes)
+    declared = element.ref.method if isinstance(element, Call) else None
+    if value is None and declared is not None and declared.returns is not None:
+        return ReturnLost(element.ref, "null-data in its place")
+    return value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from dlms import data as cosem_data
@@ -34,14 +35,14 @@ from dlms.apdu.set import (
 )
 from dlms.association import Negotiated
 from dlms.axdr import encode_length
-from dlms.codec import ABSENT, Nested, Record, SequenceOf, decode_value
-from dlms.enums import AccessResult, ActionCode, Conformance
-from dlms.errors import AccessError, OutcomeUnknown, RemoteProtocolError
+from dlms.codec import ABSENT, Nested, Record, Refusal, SequenceOf, decode_value
+from dlms.enums import AccessResult, ActionCode, Conformance, label
+from dlms.errors import AccessError, OutcomeUnknown, RemoteProtocolError, ReturnLost
 from dlms.interface import AttributeRef, MethodRef, typed
 from dlms.limits import MAX_APDU, MAX_TRANSFER
 from dlms.operations import Operation, Request
 from dlms.operations.outgoing import fits, send_blocks
-from dlms.operations.read import accepted, descriptor
+from dlms.operations.read import descriptor
 
 UNLIMITED = Negotiated()
 """Nothing is known of the peer: no limit of size, and no blocks."""
@@ -185,8 +186,9 @@ def call(
 ) -> Operation[Any]:
     """Call one method; ABSENT sends integer 0 where its class is declared, and no parameter where it is not.
 
-    Returns what the method returned, None for nothing.  Raises AccessError when the meter refuses.  Without confirmation
-    nobody tells whether it was carried out, and the parameter must fit in one APDU.
+    Returns what the method returned, None for nothing.  Raises AccessError when the meter refuses, ReturnLost when it was
+    carried out but not told what it returned.  Without confirmation nobody tells whether it was carried out, and the
+    parameter must fit in one APDU.
     """
     method, given = _method(ref), _parameter(ref, parameter)
     request = ActionRequestNormal(0, method, given)
@@ -206,21 +208,39 @@ def call(
             negotiated,
         )
     if isinstance(reply, ActionResponseWithPblock):
-        return cosem_data.decode((yield from _returned(reply, ref)))
+        with carried_out(ref):
+            return cosem_data.decode((yield from _returned(reply, ref)))
     assert isinstance(reply, ActionResponseNormal)
     return _outcome(reply.response, ref)
 
 
+@contextlib.contextmanager
+def carried_out(ref: object) -> Iterator[None]:
+    """The answer to a call has begun: what is refused or wrong from now on concerns what the method returned."""
+    try:
+        yield
+    except AccessError as refusal:
+        raise ReturnLost(ref, refusal, refusal.result) from refusal
+    except RemoteProtocolError as fault:
+        raise ReturnLost(ref, fault) from fault
+
+
 def _outcome(response: ActionResult, ref: object) -> Any:
-    """What one method returned.  Raises AccessError when it was refused."""
+    """What one method returned.  Raises AccessError when it was refused, ReturnLost where that is not told."""
     if response.result != ActionCode.SUCCESS:
         raise AccessError(response.result, ref, ActionCode)
     returned = response.return_parameters
-    return None if returned is ABSENT else accepted(returned, ref)
+    if isinstance(returned, Refusal):
+        raise ReturnLost(ref, label(AccessResult, returned.result), returned.result)
+    return None if returned is ABSENT else returned
 
 
 def call_many(calls: Sequence[Call], negotiated: Negotiated) -> Operation[list[Any]]:
-    """Call several methods, with-list where that was negotiated: what each returned; its AccessError where it was refused."""
+    """Call several methods, with-list where that was negotiated: what each returned.
+
+    An AccessError stands in the place of each that was refused, ReturnLost where it was carried out and not told what it
+    returned.
+    """
     held = [(ref, _parameter(ref, parameter)) for ref, parameter in calls]
     outcomes: list[Any] = []
     for part in _parts(held, negotiated):
@@ -230,8 +250,8 @@ def call_many(calls: Sequence[Call], negotiated: Negotiated) -> Operation[list[A
         for ref, parameter in part:
             try:
                 outcomes.append((yield from call(ref, parameter, negotiated)))
-            except AccessError as refusal:
-                outcomes.append(refusal)
+            except (AccessError, ReturnLost) as error:
+                outcomes.append(error)
     return outcomes
 
 
@@ -260,8 +280,8 @@ def _call_list(held: Sequence[Call], negotiated: Negotiated) -> Operation[list[A
     for result, (ref, _) in zip(results, held, strict=True):
         try:
             outcomes.append(_outcome(result, ref))
-        except AccessError as refusal:
-            outcomes.append(refusal)
+        except (AccessError, ReturnLost) as error:
+            outcomes.append(error)
     return outcomes
 
 
@@ -272,7 +292,12 @@ def _call_results(reply: Record, count: int) -> Operation[Sequence[ActionResult]
             raise RemoteProtocolError(f"{reply.wire_name()} in answer to a list")
         return [reply.response] * count
     if isinstance(reply, ActionResponseWithPblock):
-        collected = yield from _returned(reply, f"a list of {count} methods")
+        try:
+            collected = yield from _returned(reply, f"a list of {count} methods")
+        except AccessError as refusal:
+            raise OutcomeUnknown(
+                f"carried out, but the outcomes of {count} methods were refused: {refusal}"
+            ) from refusal
         results: Sequence[ActionResult] = decode_value(_ACTION_RESULTS, collected)
     else:
         assert isinstance(reply, ActionResponseWithList)
@@ -285,14 +310,13 @@ def _call_results(reply: Record, count: int) -> Operation[Sequence[ActionResult]
 def _returned(reply: Record, ref: object) -> Operation[bytes]:
     """Collect long return parameters from their first block on.
 
-    The method has been carried out by then: what is lost or refused now raises OutcomeUnknown, not that it was refused.
+    The method has been carried out by then: AccessError and RemoteProtocolError are about what it returned.
     """
     value, number = bytearray(), 0
     while True:
         number += 1
         if isinstance(reply, ActionResponseNormal):
-            refusal = AccessError(reply.response.result, ref, ActionCode)
-            raise OutcomeUnknown(f"carried out, but what it returned was refused: {refusal}")
+            raise AccessError(reply.response.result, codes=ActionCode)
         assert isinstance(reply, ActionResponseWithPblock)
         block = reply.block
         if block.block_number != number or (not block.raw_data and not block.last_block):

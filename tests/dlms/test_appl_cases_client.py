@@ -41,6 +41,7 @@ from dlms.errors import (
     LocalProtocolError,
     OutcomeUnknown,
     RemoteProtocolError,
+    ReturnLost,
     SecurityError,
     ServiceRefused,
 )
@@ -331,11 +332,10 @@ def test_blocks_without_end(empty: bool, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("number", [0, 2, 0xFFFFFFFF])
 def test_blocks_with_the_wrong_number(number: int) -> None:
-    for start, answer in (
-        (GET, GetResponseWithDatablock(0, ResultBlock(False, number, b"x"))),
-        (ACTION, ActionResponseWithPblock(0, DataBlock(False, number, b"x"))),
-    ):
-        assert isinstance(outcome(Bench().open(), start, answer), RemoteProtocolError)
+    read = outcome(Bench().open(), GET, GetResponseWithDatablock(0, ResultBlock(False, number, b"x")))
+    called = outcome(Bench().open(), ACTION, ActionResponseWithPblock(0, DataBlock(False, number, b"x")))
+    assert isinstance(read, RemoteProtocolError)
+    assert isinstance(called, ReturnLost)
 
 
 def test_acknowledgements_without_end() -> None:

@@ -37,7 +37,7 @@ from dlms.codec import Record, Refusal, decode, encode
 from dlms.cosem_time import DateTime
 from dlms.data import Float64, Integer, LongUnsigned, Unsigned
 from dlms.enums import Conformance
-from dlms.errors import AccessError, DecodeError, DlmsError, LocalProtocolError, RemoteProtocolError
+from dlms.errors import AccessError, DecodeError, DlmsError, LocalProtocolError, RemoteProtocolError, ReturnLost
 from dlms.ic import Clock, Data, ProfileGeneric, Register
 from dlms.interface import AttributeRef, attribute_ref, method_ref
 from dlms.operations import Operation, Request
@@ -145,7 +145,7 @@ def test_endless_blocks_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RemoteProtocolError, match="longer than 5000"):
         run(get(ENERGY.value), lambda request: block(next(numbers), bytes(50)))
     numbers = iter(range(1, 10_000))
-    with pytest.raises(RemoteProtocolError, match="more than 5000"):
+    with pytest.raises(ReturnLost, match="more than 5000"):
         run(call(ENERGY.reset), lambda request: ActionResponseWithPblock(0, DataBlock(False, next(numbers), bytes(50))))
 
 
@@ -312,9 +312,11 @@ def test_calls() -> None:
     answers = scripted(ActionResponseNormal(0, ActionResult(0, Unsigned(9))))
     assert run(call(ENERGY.reset), answers) == 9
     assert run(call(ENERGY.reset), scripted(ActionResponseNormal(0, ActionResult(0)))) is None
-    for result in (ActionResult(3), ActionResult(0, Refusal(3))):
-        with pytest.raises(AccessError, match="read-write-denied"):
-            run(call(ENERGY.reset), scripted(ActionResponseNormal(0, result)))
+    with pytest.raises(AccessError, match="read-write-denied"):
+        run(call(ENERGY.reset), scripted(ActionResponseNormal(0, ActionResult(3))))
+    with pytest.raises(ReturnLost, match=r"carried out.*reset.*data-block-unavailable") as untold:
+        run(call(ENERGY.reset), scripted(ActionResponseNormal(0, ActionResult(0, Refusal(14)))))
+    assert (untold.value.of, untold.value.result) == (ENERGY.reset, 14)
     requested = next(call(method_ref(9999, "1.1.1.1.1.1", 1)))
     assert repr(getattr(requested.apdu, "parameters", None)) == "ABSENT"
 
@@ -329,8 +331,9 @@ def test_calls() -> None:
 )
 def test_a_long_answer_of_a_method_that_breaks_the_rules(blocks: tuple[DataBlock, ...]) -> None:
     answers = scripted(*(ActionResponseWithPblock(0, one) for one in blocks))
-    with pytest.raises(RemoteProtocolError):
+    with pytest.raises(ReturnLost) as untold:
         run(call(ENERGY.reset), answers)
+    assert isinstance(untold.value.__cause__, RemoteProtocolError)
 
 
 # --- profiles -----------------------------------------------------------------------------------------------------
