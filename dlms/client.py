@@ -69,7 +69,7 @@ class Client:
         self.high_priority = True
         """Whether what is asked from now on has high priority with the meter, where it knows priorities."""
         self._medium = medium
-        self._names: Referencing = referencing(connection.negotiated)
+        self._names: Referencing = self._referencing(connection.negotiated)
         self._deadline = None if deadline_s is None else time.monotonic() + deadline_s
         self._scaler_units: dict[tuple[int, Obis], tuple[int, int] | None] = {}
 
@@ -220,11 +220,14 @@ class Client:
     def open(self) -> Self:
         """Bring the link up and the association; hang up again when either fails."""
         try:
-            self._names = referencing(self._wait(self.connection.open(time.monotonic())))
+            self._names = self._referencing(self._wait(self.connection.open(time.monotonic())))
         except BaseException:
             self.close()
             raise
         return self
+
+    def _referencing(self, negotiated: Negotiated) -> Referencing:
+        return referencing(negotiated, datagrams=not self.connection.framing.reliable)
 
     def _run(self, operation: Operation[T]) -> T:
         return self._wait(self._start(operation))

@@ -31,6 +31,7 @@ class ClientCiphering:
     def __init__(self, security: Security) -> None:
         self.security, self._global_shape = security, security.shape._replace(dedicated=False)
         self._initiate = b""
+        self._asked: Aarq | None = None
         self._ciphering = self._new(security)
 
     @property
@@ -51,9 +52,12 @@ class ClientCiphering:
         return Ciphering(channel, broadcast=security.broadcast, allow_unauthenticated=security.allow_unauthenticated)
 
     def prepared(self, apdu: Record) -> Record:
-        """An AARQ or RLRQ with its initiate protected; other APDUs as they are."""
-        if isinstance(apdu, Aarq):
-            self._initiate = self._begun(apdu)
+        """An AARQ or RLRQ with its initiate protected; other APDUs as they are.
+
+        A further try of one AARQ keeps its dedicated key: the answer to either may come.
+        """
+        if isinstance(apdu, Aarq) and apdu is not self._asked:
+            self._asked, self._initiate = apdu, self._begun(apdu)
         if isinstance(apdu, Aarq | Rlrq):
             return dataclasses.replace(apdu, user_information=self._global(self._initiate))
         return apdu

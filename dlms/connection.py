@@ -8,13 +8,15 @@ spurious timer calls have no effect.  Nothing received raises; what it breaks be
 
 An exchange has its budget of time from the request on, and again from each segment of a long answer on.  Where the layer
 below may lose APDUs, what only reads is asked again within that budget, each try with its share and an invoke-id of its
-own; SET, ACTION and the requests that go on with a long answer never are, nor what has no invoke-id, but for the AARQ.
+own, as long as there are any; SET, ACTION and the requests that go on with a long answer never are, nor what has no
+invoke-id, but for the AARQ.
 
 One confirmed operation runs at a time, high priority first, then first come first served.  A reply is matched by its
 invoke-id; a late or foreign one is dropped and counted.  A timeout is thrown *into* the operation.  An abandoned operation
 is closed, but its exchange keeps the line until its reply or its deadline, so that the next operation never reads its
 answer.  Short names know no invoke-ids: there a request that is not answered in time ends the connection, for a late reply
-could pass for the next.
+could pass for the next.  So could a copy of a reply where the layer below may double it: unless protection tells them apart,
+the next request waits `COPY_S` there for copies to come.
 
 With `parallel`, where the layer below lets both ends speak at any time, that many reads may be under way at once; what
 changes something, or goes on with a transfer in blocks, still has the line to itself.  An answer that begins a transfer may
@@ -52,8 +54,8 @@ from dlms.exchange import REFUSALS, Exchange, goes_alone, loss, repeatable, unfi
 from dlms.exchange import Ticket as Ticket
 from dlms.framing import Connected, Disconnected, Framing, Received
 from dlms.general_block import BlockTransfer, unacknowledged
-from dlms.invoke_ids import CONTINUATIONS, InvokeIds
-from dlms.limits import MAX_APDU, MAX_UNOPENED, RESPONSE_TIMEOUT_S, RETRIES
+from dlms.invoke_ids import CONTINUATIONS, RESERVED, InvokeIds
+from dlms.limits import COPY_S, MAX_APDU, MAX_UNOPENED, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.notifications import Taken, confirmation
 from dlms.operations import Operation, Request
 from dlms.operations.associate import AssociationRequest, associate, assumed, negotiate, release
@@ -106,6 +108,8 @@ class Connection:
         self._under_way = Outstanding()
         self._events: deque[Event] = deque()
         self._connecting = self._up = False
+        self._quiet_until: float | None = None
+        """Until when copies of the last answer may come that nothing would tell from the next."""
         self._parallel, self._ids = parallel, InvokeIds()
         self._blocks = BlockTransfer(framing.window, retries=retries)
         self._taken = Taken()
@@ -212,6 +216,9 @@ class Connection:
         """Do what is due at `now`; no effect before `next_timeout`."""
         self.framing.handle_timeout(now)
         self._drain_framing(now)
+        if self._quiet_until is not None and now >= self._quiet_until:
+            self._quiet_until = None
+            self._proceed(now)
         for piece in self._blocks.handle_timeout(now):
             self.framing.send(piece, now)
         for exchange in self._under_way:
@@ -256,7 +263,7 @@ class Connection:
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due, None when nothing is waited for."""
         due = [moment for exchange in self._under_way for moment in (exchange.deadline, *exchange.repeat_at[-1:])]
-        others = self._blocks.next_timeout(), self.framing.next_timeout()
+        others = self._blocks.next_timeout(), self.framing.next_timeout(), self._quiet_until
         return min([*due, *(moment for moment in others if moment is not None)], default=None)
 
     # running operations
@@ -265,7 +272,7 @@ class Connection:
         """Ask again what was taken back because a refusal named nobody; begin what is next when the line is free for it."""
         for exchange in self._under_way.taken_back():
             self._hold_again(exchange)
-        while self._up and not self._under_way.alone and not self._under_way.refusals:
+        while self._up and self._quiet_until is None and not self._under_way.alone and not self._under_way.refusals:
             if self._held:
                 if self._under_way:
                     return
@@ -318,7 +325,7 @@ class Connection:
             raise LinkError(self.closed)
         alone = self.parallel == 1 or goes_alone(request)
         goes_on = isinstance(request.apdu, CONTINUATIONS)  # what comes between would end the transfer
-        if not goes_on and (self._held or (alone and self._under_way)):
+        if not goes_on and (self._held or (alone and self._under_way) or self._quiet_until is not None):
             self._held.append((ticket, request, False))
         else:
             self._transmit(ticket, request, alone, now)
@@ -344,7 +351,7 @@ class Connection:
         """Ask again, encoded anew; an answer to an earlier try still counts."""
         while exchange.repeat_at and now >= exchange.repeat_at[-1]:
             exchange.repeat_at.pop()
-        if exchange.ticket.done:
+        if exchange.ticket.done or sum(len(one.earlier) for one in self._under_way) >= RESERVED:
             return
         data, invoke_id = self._encode(exchange.request.apdu, exchange.ticket)
         exchange.earlier, exchange.invoke_id = (*exchange.earlier, exchange.invoke_id), invoke_id
@@ -481,6 +488,8 @@ class Connection:
     def _answered(self, exchange: Exchange, apdu: Record, unproven: bool, now: float) -> None:
         self._under_way.remove(exchange, late=len(exchange.earlier))
         self._ids.reserve(exchange.earlier)
+        if exchange.invoke_id is None and not self.framing.reliable and self._ciphering is None:
+            self._quiet_until = None if isinstance(apdu, Aare) else now + COPY_S  # no copy of that passes for another answer
         ticket = exchange.ticket
         if ticket.done:
             self.dropped += 1
@@ -545,7 +554,7 @@ class Connection:
     def _close(self, reason: str, now: float, *, silence: bool = False) -> None:
         if self.closed is not None:
             return
-        self.closed, self._up = reason, False
+        self.closed, self._up, self._quiet_until = reason, False, None
         self.association.lower_layer_lost()
         self._blocks.reset()
         self._reception.reset()

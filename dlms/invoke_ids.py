@@ -12,7 +12,12 @@ from dlms.limits import MAX_PARALLEL
 CONFIRMED, HIGH_PRIORITY = 0x40, 0x80
 INVOKE_IDS = 15
 RESERVED = INVOKE_IDS - MAX_PARALLEL
-"""Invoke-ids whose answer never came, the newest ones: they are not used again, for it may still come."""
+"""Invoke-ids whose answer never came, the newest ones: they are not used again, for it may still come.
+
+As many are there for further tries of what is under way: each of `MAX_PARALLEL` requests then still has one of its own.
+"""
+REMEMBERED = INVOKE_IDS * 2 // 3
+"""Requests after which one is forgotten that changes something.  Less than a round of the invoke-ids, some of which is lost."""
 LONG_INVOKE_ID = (1 << 24) - 1
 LONG_CONFIRMED, LONG_HIGH_PRIORITY = 1 << 30, 1 << 31
 CONTINUATIONS: tuple[type[Record], ...] = (
@@ -28,12 +33,21 @@ _NUMBERED = frozenset(b"\xc0\xc1\xc3\xc4\xc5\xc7")
 """The tags of GET, SET and ACTION, requests too: one that comes from a meter answers all the same, and wrongly."""
 
 
+_CHANGING = frozenset(b"\xc1\xc3")
+"""The tags of SET and ACTION."""
+
+
 class InvokeIds:
-    """Gives every request of an association its number: 1 to 15 in turn, 24 bits for ACCESS."""
+    """Gives every request of an association its number: 1 to 15 in turn, 24 bits for ACCESS.
+
+    What changes something does not get a number that it had lately: the two could not be told apart.
+    """
 
     def __init__(self) -> None:
         self._last = self._last_long = 0
         self._reserved: deque[int | None] = deque(maxlen=RESERVED)
+        self._changed: dict[int, int] = {}
+        """Invoke-id -> the hash of the last request with it that changes something."""
 
     def reserve(self, numbers: Iterable[int | None]) -> None:
         """These were not answered: they are not given again soon."""
@@ -47,7 +61,12 @@ class InvokeIds:
         `kept` is the number that a request goes on with which goes on with the one before; those in `busy` are in use.
         """
         if apdu.layout[:1] and apdu.layout[0][0] == "invoke":
-            number = kept if kept is not None and isinstance(apdu, CONTINUATIONS) else self._next(busy)
+            if kept is not None and isinstance(apdu, CONTINUATIONS):
+                number = kept
+            elif data[0] in _CHANGING:
+                number = self._next_for(hash(data), busy)
+            else:
+                number = self._next(busy)
             octet = (HIGH_PRIORITY if high else 0) | (CONFIRMED if confirmed else 0) | number
             return data[:2] + bytes((octet,)) + data[3:], number
         if isinstance(apdu, services.AccessRequest):
@@ -57,11 +76,24 @@ class InvokeIds:
             return data[:1] + word.to_bytes(4, "big") + data[5:], self._last_long
         return data, None
 
-    def _next(self, busy: Collection[int | None]) -> int:
-        self._last = self._last % INVOKE_IDS + 1
-        while self._last in self._reserved or self._last in busy:
-            self._last = self._last % INVOKE_IDS + 1
+    def _next(self, busy: Collection[int | None], but: Collection[int] = ()) -> int:
+        """The next one that is free, but those in `but`; where there is none, the one that was unanswered longest ago."""
+        for step in range(INVOKE_IDS):
+            number = (self._last + step) % INVOKE_IDS + 1
+            if number not in self._reserved and number not in busy and number not in but:
+                self._last = number
+                return number
+        self._last = next((one for one in self._reserved if one not in busy), None) or self._last % INVOKE_IDS + 1
         return self._last
+
+    def _next_for(self, request: int, busy: Collection[int | None]) -> int:
+        """The next one for a request that changes something, whose hash with no number in place is `request`."""
+        number = self._next(busy, [number for number, earlier in self._changed.items() if earlier == request])
+        self._changed.pop(number, None)
+        self._changed[number] = request
+        if len(self._changed) > REMEMBERED:
+            del self._changed[next(iter(self._changed))]
+        return number
 
 
 def answered(data: bytes, to: Record) -> int | None:

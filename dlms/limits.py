@@ -44,6 +44,9 @@ MAX_NOTIFICATIONS = 1_000
 RESPONSE_TIMEOUT_S = 5.0
 """Budget of one exchange, link repetitions included."""
 
+COPY_S = 0.25
+"""How much later than a datagram its copy comes, where nothing else tells it from the next one."""
+
 INACTIVITY_TIMEOUT_S = 120.0
 """A server drops a client that has been silent for this long."""
 

@@ -97,6 +97,6 @@ class LogicalNames:
         return object_list(association or CURRENT_ASSOCIATION)
 
 
-def referencing(negotiated: Negotiated) -> Referencing:
-    """The operations of an association that is open, by its context."""
-    return ShortNames(negotiated) if negotiated.context.short_names else LogicalNames(negotiated)
+def referencing(negotiated: Negotiated, *, datagrams: bool = False) -> Referencing:
+    """The operations of an association that is open, by its context; `datagrams` where the layer below may double them."""
+    return ShortNames(negotiated, datagrams=datagrams) if negotiated.context.short_names else LogicalNames(negotiated)

@@ -5,6 +5,7 @@ Green Book, services with short names; Blue Book, short name references.
 
 from __future__ import annotations
 
+import contextlib
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
@@ -32,14 +33,14 @@ from dlms.apdu.short_name import (
 from dlms.association import Negotiated
 from dlms.codec import ABSENT, Record, decode_value, encode
 from dlms.enums import AccessResult, Conformance
-from dlms.errors import AccessError, LocalProtocolError, RemoteProtocolError
+from dlms.errors import AccessError, LocalProtocolError, OutcomeUnknown, RemoteProtocolError, ReturnLost
 from dlms.ic import AssociationLn, AssociationSn, AssociationSnV1, AssociationSnV4
 from dlms.interface import INTERFACES, AttributeRef, MethodRef, typed
 from dlms.limits import MAX_TRANSFER
 from dlms.operations import Operation, Request
 from dlms.operations.objects import MeterObject, object_list, short_name_objects, with_rights
 from dlms.operations.outgoing import exchange_blocks, fits
-from dlms.operations.write import Assignment, Call
+from dlms.operations.write import Assignment, Call, carried_out
 from obis import Obis
 
 CURRENT_ASSOCIATION = AssociationSnV1("0.0.40.0.0.255")
@@ -64,10 +65,15 @@ class ShortNames:
 
     The object list is read once, when a name is first needed.  An object that is not in it is refused as undefined, and
     one that has another class as inconsistent, without asking the meter.
+
+    Over `datagrams` a meter cannot tell a Write that is made again from one that the network has doubled, as nothing numbers
+    them.  There, before the same is written or called twice in a row, the logical name of the association is read.
     """
 
-    def __init__(self, negotiated: Negotiated) -> None:
-        self._negotiated = negotiated
+    def __init__(self, negotiated: Negotiated, *, datagrams: bool = False) -> None:
+        self._negotiated, self._datagrams = negotiated, datagrams
+        self._changed: Record | None = None
+        """The last request, where it has changed something."""
         self._objects: dict[tuple[int, Obis], MeterObject] | None = None
         self._bases: list[int] = []
 
@@ -123,9 +129,10 @@ class ShortNames:
         """Call one method; ABSENT gives it integer 0 where its class is declared, and null-data where it is not.
 
         A method whose declaration says that it returns something is called by Read, any other by Write: then the answer
-        only says that it was carried out, and None is returned.  Raises AccessError when the meter refuses, and
-        LocalProtocolError when the method's short name is not known because its class is not declared.  Without
-        confirmation it is called by UnconfirmedWrite, and nobody tells whether it was carried out.
+        only says that it was carried out, and None is returned.  Raises AccessError when the meter refuses, ReturnLost when
+        it was carried out but not told what it returned, and LocalProtocolError when the method's short name is not known
+        because its class is not declared.  Without confirmation it is called by UnconfirmedWrite, and nobody tells whether
+        it was carried out.
         """
         absent = 0 if ref.method is not None else None
         given = typed(ref, absent if parameter is ABSENT else parameter)
@@ -134,16 +141,23 @@ class ShortNames:
             yield from self._write_one(VariableName(name), given, ref, confirmed=confirmed)
             return None
         variable = ParameterizedAccess(name, 0, given)
-        return cosem_data.decode((yield from self._get_variable(variable, ref, read_only=False)))
+        try:
+            encoded = yield from self._get_variable(variable, ref, read_only=False)
+        except AccessError as refusal:
+            if refusal.result == AccessResult.DATA_BLOCK_UNAVAILABLE:  # what a meter says to a value that has no room
+                raise OutcomeUnknown(f"it may have been carried out, and the answer too long: {refusal}") from refusal
+            raise
+        with carried_out(ref):
+            return cosem_data.decode(encoded)
 
     def call_many(self, calls: Sequence[Call]) -> Operation[list[Any]]:
-        """Call several methods one by one: what each returned, the AccessError of each that was refused."""
+        """Call several methods one by one: what each returned; the AccessError of each that was refused, ReturnLost."""
         outcomes: list[Any] = []
         for ref, parameter in calls:
             try:
                 outcomes.append((yield from self.call(ref, parameter)))
-            except AccessError as refusal:
-                outcomes.append(refusal)
+            except (AccessError, ReturnLost) as error:
+                outcomes.append(error)
         return outcomes
 
     def object_list(self, association: AssociationLn | AssociationSn | None = None) -> Operation[list[MeterObject]]:
@@ -257,6 +271,7 @@ class ShortNames:
     def _read(self, variables: list[Record], ref: object, read_only: bool = True) -> Operation[bytes]:
         """The encoded list of results, out of its blocks where it is long."""
         request = ReadRequest(variables)
+        yield from self._told_apart(None if read_only else request)
         in_blocks = Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ in self._negotiated.conformance
         if fits(request, self._negotiated) or not in_blocks:
             reply = yield Request(request, (ReadResponseRaw,), read_only)
@@ -271,15 +286,24 @@ class ShortNames:
                 read_only=read_only,
             )
         assert isinstance(reply, ReadResponseRaw)
-        if reply.results[:2] == b"\x01\x02" and not in_blocks:
-            raise RemoteProtocolError(f"a block of {ref}: block-transfer-with-get-or-read was not negotiated")
-        return (yield from _collected(reply.results, ref, read_only))
+        with contextlib.nullcontext() if read_only or reply.results[:2] != b"\x01\x02" else carried_out(ref):
+            if reply.results[:2] == b"\x01\x02" and not in_blocks:
+                raise RemoteProtocolError(f"a block of {ref}: block-transfer-with-get-or-read was not negotiated")
+            return (yield from _collected(reply.results, ref, read_only))
+
+    def _told_apart(self, request: Record | None) -> Operation[None]:
+        """Put a Read between what changes something and the same once more; None for what changes nothing."""
+        if self._datagrams and request is not None and request == self._changed:
+            yield Request(ReadRequest([VariableName(BASE_NAME)]), (ReadResponseRaw,))
+        self._changed = request
 
     # Write
 
     def _write_one(self, variable: Record, value: Any, ref: Ref, *, confirmed: bool = True) -> Operation[None]:
         if not confirmed:
-            yield Request(UnconfirmedWriteRequest([variable], [value]), (), read_only=False)
+            unanswered = UnconfirmedWriteRequest([variable], [value])
+            yield from self._told_apart(unanswered)
+            yield Request(unanswered, (), read_only=False)
             return
         [result] = yield from self._write([variable], [value])
         refusal = _refusal(result, ref)
@@ -289,6 +313,7 @@ class ShortNames:
     def _write(self, variables: list[Record], values: list[Any]) -> Operation[list[Record]]:
         """The result of each; a single refusal stands for all."""
         request = WriteRequest(variables, values)
+        yield from self._told_apart(request)
         in_blocks = Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE in self._negotiated.conformance
         if fits(request, self._negotiated) or not in_blocks:
             reply = yield Request(request, (WriteResponse,), read_only=False)

@@ -315,6 +315,11 @@ class Handshake:
         """Whether the peer has proved itself and every step was done."""
         return not self._failed and not self._steps
 
+    def answers(self, mechanism: Mechanism, challenge: bytes | None) -> bool:
+        """Whether this waits for the proof of the peer that sent `challenge`."""
+        waits = not self._failed and self._steps[:1] == [_Step.CHECK]
+        return waits and (mechanism, challenge) == (self.mechanism, self._received)
+
     def receive(self, challenge: bytes, scheme: Scheme) -> None:
         """Takes the peer's challenge, and the scheme, which may need the peer's title and so comes now.
 

@@ -49,8 +49,14 @@ class Answer:
     """The system title that the client says it has."""
 
 
-def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device) -> Answer:
-    """Accept or refuse an association.  `granted` is what the device offers this pair of service access points."""
+def answer(
+    aarq: Aarq, granted: ServerAssociation | None, device: Device, waiting: Handshake | None = None
+) -> Answer:
+    """Accept or refuse an association.  `granted` is what the device offers this pair of service access points.
+
+    `waiting` is the handshake of the AARQ before, where this may be another try of it: with the same challenge of the client
+    it goes on, since the client may have taken the answer to either.
+    """
     name = aarq.application_context_name if granted is None else context_oid(granted.context)
     answerable = True
     try:
@@ -60,7 +66,7 @@ def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device) -> Ans
         answerable = granted.context.ciphered or _answerable(aarq)
         _check_acse(aarq, granted)
         _check_authentication(aarq, granted)
-        handshake = _handshake(aarq, granted, device)
+        handshake = _handshake(aarq, granted, device, waiting)
         aarq, ciphering = _deciphered(aarq, granted, device)
         request = _check_initiate(aarq, granted)
     except Refused as refusal:
@@ -114,13 +120,17 @@ def _certificate(aarq: Aarq, granted: ServerAssociation, device: Device) -> byte
     return setup.provider.certificate(Purpose.SIGNATURE)
 
 
-def _handshake(aarq: Aarq, granted: ServerAssociation, device: Device) -> Handshake | None:
+def _handshake(
+    aarq: Aarq, granted: ServerAssociation, device: Device, waiting: Handshake | None
+) -> Handshake | None:
     """Passes 1 and 2 of a high level authentication: the client's challenge is taken, ours is made."""
     if granted.mechanism < Mechanism.HLS:
         return None
     from dlms.security.hls import Handshake, Role  # a server of plain associations loads no cryptography
     from dlms.server.security import scheme
 
+    if waiting is not None and waiting.answers(granted.mechanism, aarq.calling_authentication_value):
+        return waiting
     handshake = Handshake(granted.mechanism, Role.SERVER)
     try:
         title = device.system_title or b""

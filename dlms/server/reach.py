@@ -26,6 +26,8 @@ class Reach:
         context.reach = self
         self.request = self.owed = Protection.NONE
         """How the request that is served is protected, and what its response must have."""
+        self.changed = False
+        """Whether anything was written or called since this was last set to False."""
 
     def serve(self, request: Protection) -> None:
         """A request comes, protected like this."""
@@ -50,6 +52,7 @@ class Reach:
 
     def write(self, attribute: CosemAttributeDescriptor, access: SelectiveAccess | None, value: Any) -> int:
         """Write an attribute; tells how it went."""
+        self.changed = True
         try:
             served = self._find(attribute.class_id, attribute.instance_id)
             ref = served.interface.attribute_ref(attribute.attribute_id)
@@ -64,6 +67,7 @@ class Reach:
 
     def call(self, method: CosemMethodDescriptor, parameter: Any) -> ActionResult:
         """Call a method; `parameter` is ABSENT when none was sent.  Tells how it went and what was returned."""
+        self.changed = True
         try:
             served = self._find(method.class_id, method.instance_id)
             ref = served.interface.method_ref(method.method_id)

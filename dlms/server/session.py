@@ -58,7 +58,8 @@ class Confirmed:
 class Associated:
     """One client's association: the state machine and, once open, the services that answer it.
 
-    `window` is how many general blocks it takes in a row, `wait_s` how long it waits for the next one before it asks.
+    `window` is how many general blocks it takes in a row, `wait_s` how long it waits for the next one before it asks; None
+    where the layer below loses nothing, and then doubles nothing either.
     """
 
     def __init__(self, granted: ServerAssociation | None, window: int, wait_s: float | None) -> None:
@@ -69,10 +70,12 @@ class Associated:
         self._handshake: Handshake | None = None
         self._claimed: bytes | None = None
         """The system title that the client says it has, until it has proved itself."""
+        self._accepted = self._judged = False
+        """Whether an AARQ has been accepted, a proof judged, since that was last told."""
         self.blocks = BlockTransfer(window, wait_s=wait_s)
         self._reliable = wait_s is None
         self.pushes = Pushes(window, self._sealed, reliable=self._reliable)
-        self.repeats = Repeats()
+        self.repeats = None if self._reliable else Repeats()
         self._stream = BlockStream()
         self._frame_capacity: int | None = None
         self._pushed: PushProtection | None = None
@@ -80,9 +83,15 @@ class Associated:
         self.confirmed: list[int] = []
         """The invoke-ids of notifications that the client has confirmed, until they are told."""
 
+    def waiting(self, aarq: Aarq, now: float) -> Handshake | None:
+        """The handshake that another try of the AARQ before goes on with: its client may take the answer to either."""
+        unused = self.repeats is not None and self.repeats.unused(now)
+        return self._handshake if unused and aarq.calling_ap_title == self._claimed else None
+
     def accept(self, decision: Answer, device: Device, frame_capacity: int | None) -> None:
         """Make ready what an AARQ was answered with."""
         assert decision.negotiated is not None
+        self._accepted = True
         self.ciphering, self._handshake = decision.ciphering, decision.handshake
         self._claimed = decision.client_title
         self.serve(decision.negotiated, device, frame_capacity, decision.user)
@@ -216,7 +225,10 @@ class Associated:
             self.blocks.reset()  # the client has given up on what came or went in blocks
             if data[:1] != DataNotificationConfirm.prefix:
                 self.pushes.interrupt()
-        reply = self._serve(data, self.services)
+        if in_blocks and self.repeats is not None:
+            reply = self._serve_once(data, self.services, self.repeats, now)
+        else:
+            reply = self._serve(data, self.services)
         if reply is None:
             return acknowledgements
         limit = negotiated.max_send or MAX_APDU
@@ -225,6 +237,43 @@ class Associated:
         if len(reply) > limit:
             return self.refused(data, Fault.TOO_LONG)
         return [reply]
+
+    def remember(self, data: bytes, answers: list[bytes], now: float) -> None:
+        """A datagram has been served: it may come again."""
+        assert self.repeats is not None
+        accepted, self._accepted = self._accepted, False
+        if data[:1] == Aarq.prefix:
+            if accepted:
+                self.repeats.opened(data, answers, now)
+        elif data[:1] == Rlrq.prefix:
+            if self.services is None:
+                self.repeats.released(data, answers, now)
+        elif data[:1] != GeneralBlockTransfer.prefix:
+            self.repeats.answered(data, answers, now, once=self._took_effect())
+        if self.services is None:
+            self.repeats.closed()
+
+    def _took_effect(self) -> bool:
+        """Whether something was written, called or proved since this was last asked."""
+        took, self._judged = self._judged, False
+        if self.services is not None:
+            reach = self.services.reach
+            took, reach.changed = took or reach.changed, False
+        return took
+
+    def _serve_once(
+        self, data: bytes, services: Services | ShortNameServices, repeats: Repeats, now: float
+    ) -> bytes | None:
+        """The answer to an APDU that came in blocks, all of which may have come twice."""
+        if (known := repeats.again(data, now)) is not None:
+            return known[0] if known else None
+        answers: list[bytes] = []
+        try:
+            reply = self._serve(data, services)
+            answers += [] if reply is None else [reply]
+        finally:
+            repeats.answered(data, answers, now, once=self._took_effect())
+        return reply
 
     def _serve(self, data: bytes, services: Services | ShortNameServices) -> bytes | None:
         """The answer to a whole APDU, protected where its request or the policy wants it."""
@@ -298,6 +347,7 @@ class Associated:
     def _proved(self, request: Record) -> Record:
         """Passes 3 and 4: the client's proof is judged, then ours given.  Nothing else is served before that."""
         assert self._handshake is not None, "only a handshake makes an association wait"
+        self._judged = True
         proof = client_proof(request)
         try:
             self._handshake.check(proof)
@@ -436,19 +486,22 @@ class Session:
             return []
         device.handle_timeout(now)
         associated = self._associated(peer, device)
-        if self.framing.reliable:
+        repeats = associated.repeats
+        if repeats is None:
             return self._served(peer, associated, device, data, now)
-        answers = associated.repeats.again(data, now)
+        answers = repeats.again(data, now)
         if answers is None:
+            for held in repeats.held_back(data):
+                self._served(peer, associated, device, held, now)  # its acknowledgement has been sent
             answers = self._served(peer, associated, device, data, now)
-            associated.repeats.answered(data, answers, now)
+            associated.remember(data, answers, now)
         return answers
 
     def _served(self, peer: Peer, associated: Associated, device: Device, data: bytes, now: float) -> list[bytes]:
         try:
             if data[:1] in (b"\x60", b"\x62"):
                 associated.pushes.interrupt()
-                return self._acse(associated, decode_acse(data), device, peer)
+                return self._acse(associated, decode_acse(data), device, peer, now)
             return associated.receive(data, now)
         except CounterError as fault:
             return associated.refused(data, Fault.COUNTER, fault.expected)
@@ -481,7 +534,7 @@ class Session:
                 associated.machine.opened(granted.pre_established)
         return associated
 
-    def _acse(self, associated: Associated, apdu: Record, device: Device, peer: Peer) -> list[bytes]:
+    def _acse(self, associated: Associated, apdu: Record, device: Device, peer: Peer, now: float) -> list[bytes]:
         machine = associated.machine
         pre_established = associated.granted is not None and associated.granted.pre_established is not None
         if isinstance(apdu, Rlrq):
@@ -497,10 +550,12 @@ class Session:
         if pre_established:
             refused = answer(apdu, associated.granted, device).aare
             return [] if refused is None else [encode(refused)]
-        associated.close()  # an AARQ on an open association opens it anew: nothing of the old one is kept
         associated.renew(device)
+        decision = answer(apdu, associated.granted, device, associated.waiting(apdu, now))
+        if decision.negotiated is None and associated.ciphering is not None and decision.aare is not None:
+            return [encode(decision.aare)]  # what is under protection does not end because of what proves nothing
+        associated.close()  # an AARQ on an open association opens it anew: nothing else of the old one is kept
         machine.receive(apdu)
-        decision = answer(apdu, associated.granted, device)
         if decision.negotiated is not None:
             associated.accept(decision, device, self.framing.frame_capacity(peer))
         if decision.aare is None:  # an unconfirmed association is open, or is not, without an answer

@@ -92,10 +92,16 @@ class Bench:
         max_apdu: int = 0xFFFF,
         reliable: bool = True,
         trace: Trace = NO_TRACE,
+        parallel: int = 1,
     ) -> None:
         self.framing = FakeFraming(max_apdu, reliable)
         self.connection = Connection(
-            self.framing, request or AssociationRequest(), quirks=quirks, timeout_s=TIMEOUT_S, trace=trace
+            self.framing,
+            request or AssociationRequest(),
+            quirks=quirks,
+            timeout_s=TIMEOUT_S,
+            trace=trace,
+            parallel=parallel,
         )
         self.now = 100.0
 

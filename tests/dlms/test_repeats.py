@@ -26,6 +26,8 @@ from dlms.errors import LinkError, OutcomeUnknown, ServiceRefused
 from dlms.framing.hdlc import HdlcClient
 from dlms.framing.wrapper import WrapperClient
 from dlms.ic import Data, Register
+from dlms.invoke_ids import RESERVED
+from dlms.limits import COPY_S
 from dlms.operations import Operation
 from dlms.operations.access import Get, Set, access
 from dlms.operations.associate import LN_CONFORMANCE, AssociationRequest
@@ -33,6 +35,7 @@ from dlms.operations.read import get
 from dlms.operations.short_name import ShortNames
 from dlms.operations.write import call, set_value
 from tests.dlms.bench import TIMEOUT_S, Bench, accepting
+from tests.dlms.test_operations_short_name import LISTED
 
 ENERGY, OTHER = Register("1.0.1.8.0.255"), Data("0.0.96.1.0.255")
 VALUE = DoubleLongUnsigned(7)
@@ -43,6 +46,10 @@ SHARE_S = TIMEOUT_S / 4
 
 ALL = LN_CONFORMANCE | Conformance.ACCESS
 IN_BLOCKS = LN_CONFORMANCE | Conformance.GENERAL_BLOCK_TRANSFER
+
+
+SN_ACCEPTING = encode(accepting(Conformance.READ | Conformance.WRITE)).replace(b"\x05\x08\x01\x01", b"\x05\x08\x01\x02")
+SN_ACCEPTING = SN_ACCEPTING[:-2] + b"\xfa\0"
 
 
 def lossy(conformance: Conformance = ALL) -> Bench:
@@ -120,6 +127,31 @@ def test_all_invoke_ids_unanswered_and_still_there_are_some() -> None:
     seen = invokes(bench)
     assert len(seen) == 20
     assert all(len(set(seen[at : at + 8])) == 8 for at in range(13))
+
+
+def test_many_reads_that_nobody_answers_do_not_run_out_of_invoke_ids() -> None:
+    """Further tries stop before that: each of the requests has an invoke-id of its own, and all come to an end."""
+    bench = Bench(AssociationRequest(conformance=ALL), reliable=False, parallel=8).open(ALL)
+    tickets = [bench.start(get(ENERGY.value)) for _ in range(20)]
+    while not all(ticket.done for ticket in tickets):
+        bench.wait(SHARE_S)
+    assert bench.now < 100 + 4 * TIMEOUT_S
+    assert set(invokes(bench)) == set(range(1, 16))
+    assert len(invokes(bench)) == 20 + 3 * RESERVED
+
+
+def test_what_changes_something_is_not_asked_with_the_number_that_the_same_had_lately() -> None:
+    bench = lossy()
+    given: list[int] = []
+    for _ in range(3):
+        for _ in range(14):
+            bench.start(get(OTHER.value))
+            bench.answer(ONE)
+        ticket = bench.start(call(ENERGY.reset))
+        given.append(bench.framing.sent[-1][2] & 0x0F)
+        bench.answer(ActionResponseNormal(0, ActionResult(0)))
+        assert ticket.result() is None
+    assert len(set(given)) == 3
 
 
 @pytest.mark.parametrize(
@@ -224,9 +256,7 @@ def test_what_is_left_of_a_transfer_does_not_hinder_the_next() -> None:
 def test_short_names_have_no_invoke_ids_and_are_not_asked_again() -> None:
     bench = Bench(AssociationRequest(context=ApplicationContext.SN), reliable=False)
     opening = bench.connection.open(bench.now)
-    bench.receive(
-        encode(accepting(Conformance.READ)).replace(b"\x05\x08\x01\x01", b"\x05\x08\x01\x02")[:-2] + b"\xfa\0"
-    )
+    bench.receive(SN_ACCEPTING)
     bench.framing.sent.clear()
     ticket = bench.start(ShortNames(opening.result()).object_list())
     for _ in range(4):
@@ -234,6 +264,32 @@ def test_short_names_have_no_invoke_ids_and_are_not_asked_again() -> None:
     with pytest.raises(LinkError):
         ticket.result()
     assert len(bench.framing.sent) == 1
+
+
+def test_with_short_names_the_copy_of_an_answer_does_not_answer_the_next_request() -> None:
+    bench = Bench(AssociationRequest(context=ApplicationContext.SN), reliable=False)
+    opening = bench.connection.open(bench.now)
+    bench.receive(SN_ACCEPTING)
+    names = ShortNames(opening.result(), datagrams=True)
+    bench.start(names.object_list())
+    bench.receive(LISTED)
+    bench.wait(COPY_S)
+    bench.receive(bytes.fromhex("0c010103"))
+    bench.wait(COPY_S)
+    bench.framing.sent.clear()
+    first, second = (bench.start(names.set_value(ENERGY.value, DoubleLongUnsigned(one))) for one in (1, 2))
+    written = bytes.fromhex("0d0100")
+    bench.receive(written)
+    assert first.done
+    assert len(bench.framing.sent) == 1
+    assert bench.connection.next_timeout() == pytest.approx(bench.now + COPY_S)
+    bench.receive(written)
+    assert bench.connection.dropped == 1
+    bench.wait(COPY_S)
+    assert len(bench.framing.sent) == 2
+    assert not second.done
+    bench.receive(written)
+    assert second.result() is None
 
 
 def test_the_aarq_is_asked_again_and_a_second_aare_does_no_harm() -> None:
