@@ -71,7 +71,7 @@ class Choice:
         """Those that fit.  Raises BadParameter for a title or a number that is none."""
         from dlms.security import enrolment
 
-        number = None if self.serial is None else _serial(self.serial)
+        number = None if self.serial is None else serial_number(self.serial)
         title = None if self.title is None else system_title(self.title)
         return [
             one
@@ -320,7 +320,8 @@ def _label(row: dict[str, Any]) -> str:
     return f"{row['device']} {row['purpose']}" if row["device"] else f"{row['role']} {row['subject']}"
 
 
-def _serial(text: str) -> int:
+def serial_number(text: str) -> int:
+    """A serial number in hex.  Raises BadParameter."""
     try:
         return int(text.removeprefix("0x"), 16)
     except ValueError:

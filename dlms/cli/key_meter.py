@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlms.cli.key_certificates import AUTHORITY, DAYS, OUTPUT, USE, Use, der_of, say, write_document
+from dlms.cli.key_certificates import AUTHORITY, DAYS, OUTPUT, USE, Use, der_of, say, serial_number, write_document
 from dlms.cli.key_source import AS_JSON, DEFAULT_SETUP, SETUP, system_title
-from dlms.cli.options import Access, with_access
+from dlms.cli.options import Access, with_access, with_options
 from dlms.cli.read import ENDPOINT
 
 if TYPE_CHECKING:
@@ -22,10 +23,28 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Key pairs and certificates in a meter.")
 
-SERIAL = Annotated[str | None, typer.Option(help="The one with this serial number, in hex.")]
-TITLE = Annotated[str | None, typer.Option(help="Of this system title, 16 hex digits.")]
-PURPOSE = Annotated[Use | None, typer.Option(help="For this purpose.")]
 ENTITIES = ("meter", "client", "authority", "other")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which certificate of a meter: the one that fits every condition that is given."""
+
+    title: Annotated[str | None, typer.Option(help="Of this system title, 16 hex digits.")] = None
+    serial: Annotated[str | None, typer.Option(help="With this serial number, in hex.")] = None
+    purpose: Annotated[Use | None, typer.Option(help="For this purpose.")] = None
+
+    def one(self, keys: MeterKeys) -> BySerial:
+        """The only one that fits.  Raises LocalProtocolError when there are more or none."""
+        from dlms.errors import LocalProtocolError
+
+        title = None if self.title is None else system_title(self.title)
+        number = None if self.serial is None else serial_number(self.serial)
+        kind = None if self.purpose is None else self.purpose.purpose.value
+        found = [info for info in keys.certificates() if _fits(info, title, number, kind)]
+        if len(found) != 1:
+            raise LocalProtocolError(f"{len(found)} certificates fit: --title, --serial, --purpose choose")
+        return found[0].identification
 
 
 @app.command(name="list")
@@ -86,38 +105,30 @@ def import_(
 
 @app.command()
 @with_access
+@with_options(Chosen)
 def export(
+    chosen: Chosen,
     access: Access,
     endpoint: ENDPOINT,
-    title: TITLE = None,
-    serial: SERIAL = None,
-    purpose: PURPOSE = None,
     output: OUTPUT = None,
     setup: SETUP = DEFAULT_SETUP,
     as_json: AS_JSON = False,
 ) -> None:
     """Fetch one certificate."""
-    chosen = _choice(title, serial, purpose)
     with _keys(access, endpoint, setup) as keys:
-        der = keys.export(_one(keys, chosen))
+        der = keys.export(chosen.one(keys))
     write_document(der, "CERTIFICATE", output, as_json)
 
 
 @app.command()
 @with_access
+@with_options(Chosen)
 def remove(
-    access: Access,
-    endpoint: ENDPOINT,
-    title: TITLE = None,
-    serial: SERIAL = None,
-    purpose: PURPOSE = None,
-    setup: SETUP = DEFAULT_SETUP,
-    as_json: AS_JSON = False,
+    chosen: Chosen, access: Access, endpoint: ENDPOINT, setup: SETUP = DEFAULT_SETUP, as_json: AS_JSON = False
 ) -> None:
     """Let the meter forget one certificate."""
-    chosen = _choice(title, serial, purpose)
     with _keys(access, endpoint, setup) as keys:
-        which = _one(keys, chosen)
+        which = chosen.one(keys)
         keys.remove(which)
     say(as_json, f"removed {which.serial:x}", serial=f"{which.serial:x}")
 
@@ -159,39 +170,11 @@ def _keys(access: Access, endpoint: str, setup: str, held: Any = None) -> Iterat
         yield MeterKeys(client, SecuritySetupV1(setup))
 
 
-def _choice(title: str | None, serial: str | None, purpose: Use | None) -> Callable[[CertificateInfo], bool]:
-    """Which of the listed certificates are meant.  Raises BadParameter for a title or a number that is none."""
-    wanted = None if title is None else system_title(title).hex().upper()
-    try:
-        number = None if serial is None else int(serial.removeprefix("0x"), 16)
-    except ValueError:
-        raise typer.BadParameter(f"{serial!r} is not a serial number in hex", param_hint="--serial") from None
-    kind = None if purpose is None else purpose.purpose.value
+def _fits(info: CertificateInfo, title: bytes | None, number: int | None, kind: int | None) -> bool:
+    from dlms.security.identification import common_name
 
-    def chosen(info: CertificateInfo) -> bool:
-        from dlms.security.identification import common_name
-
-        return (
-            (
-                wanted is None
-                or common_name(info.subject).upper() == wanted
-                or bytes.fromhex(wanted) in info.subject_alt_name
-            )
-            and number in (None, info.serial)
-            and kind in (None, info.certificate_type)
-        )
-
-    return chosen
-
-
-def _one(keys: MeterKeys, chosen: Callable[[CertificateInfo], bool]) -> BySerial:
-    """Raises LocalProtocolError when more are meant, or none."""
-    from dlms.errors import LocalProtocolError
-
-    found = [info for info in keys.certificates() if chosen(info)]
-    if len(found) != 1:
-        raise LocalProtocolError(f"{len(found)} certificates fit: --title, --serial, --purpose choose")
-    return found[0].identification
+    named = title is None or title in info.subject_alt_name or common_name(info.subject).upper() == title.hex().upper()
+    return named and number in (None, info.serial) and kind in (None, info.certificate_type)
 
 
 def _row(info: CertificateInfo) -> dict[str, Any]:
