@@ -19,7 +19,7 @@ import pytest
 from dlms.security.store import SqliteCounterStore
 from tests.dlms.secured import CLIENT_TITLE, SERVER_TITLE
 from tests.dlms.security.killed.campaign import BOUND_S, ROOT, Campaign
-from tests.dlms.security.killed.plan import POINTS, ROLES, Found, Plan, plans
+from tests.dlms.security.killed.plan import FILE_POINTS, POINTS, ROLES, Found, Plan, plans
 
 SEED = int(os.environ.get("DLMS_KILLS_SEED", "1"))
 KILLS = int(os.environ.get("DLMS_KILLS", "0"))
@@ -27,11 +27,9 @@ POISON = ("invocation counter", "no dedicated key", "authentication tag")
 """How a client refuses an old answer that is shown to it."""
 
 
-def campaign(
-    folder: Path, transport: str, suite: int, planned: list[Plan], *, amnesic: bool = False
-) -> tuple[Campaign, Found]:
+def campaign(folder: Path, transport: str, suite: int, planned: list[Plan], **options: bool) -> tuple[Campaign, Found]:
     """A campaign that has come to its end."""
-    made = Campaign(folder, transport, suite=suite, seed=SEED, amnesic=amnesic)
+    made = Campaign(folder, transport, suite=suite, seed=SEED, **options)
     try:
         return made, made.run(planned)
     finally:
@@ -39,16 +37,21 @@ def campaign(
 
 
 @pytest.mark.parametrize(
-    ("transport", "suite", "kills"),
+    ("transport", "suite", "kills", "rotating"),
     [
-        ("tcp", 0, KILLS or 56),
-        ("tcp", 1, KILLS // 5 or 24),
-        ("hdlc", 0, KILLS // 5 or 16),
-        ("udp", 0, KILLS // 5 or 10),
+        pytest.param("tcp", 0, KILLS or 56, False, id="tcp"),
+        pytest.param("tcp", 1, KILLS // 5 or 24, False, id="tcp, suite 1"),
+        pytest.param("tcp", 0, KILLS // 5 or 20, True, id="tcp, keys rotating"),
+        pytest.param("hdlc", 0, KILLS // 5 or 14, False, id="hdlc"),
+        pytest.param("udp", 0, KILLS // 5 or 8, False, id="udp"),
     ],
 )
-def test_no_nonce_comes_twice_and_work_resumes(tmp_path: Path, transport: str, suite: int, kills: int) -> None:
-    made, found = campaign(tmp_path, transport, suite, plans(kills, random.Random(SEED)))
+def test_no_nonce_comes_twice_and_work_resumes(
+    tmp_path: Path, transport: str, suite: int, kills: int, rotating: bool
+) -> None:
+    planned = plans(kills, random.Random(SEED), rotating=rotating)
+    made, found = campaign(tmp_path, transport, suite, planned, rotating=rotating)
+    assert (found.rotated > 0) == rotating
     recorder = made.recorder
     assert found.kills.total() == kills
     assert found.broken == []
@@ -96,6 +99,8 @@ def test_the_plan_comes_to_every_point() -> None:
     assert {f"{role} {point}" for role in ROLES for point in POINTS} <= names
     assert {f"{when} pass {number}" for when in ("before", "after") for number in (3, 4)} <= names
     assert {"random client", "random server", "random client and server"} <= names
+    names = {plan.name for plan in plans(72, random.Random(SEED), rotating=True)}
+    assert {f"{role} {point}" for role in ROLES for point in FILE_POINTS} <= names
 
 
 def test_a_store_that_forgets_is_found_out(tmp_path: Path) -> None:

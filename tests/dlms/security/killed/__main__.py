@@ -1,4 +1,4 @@
-"""A campaign by hand: `python -m tests.dlms.security.killed TRANSPORT SUITE SEED KILLS` prints its figures."""
+"""A campaign by hand: `python -m tests.dlms.security.killed TRANSPORT SUITE SEED KILLS [rotating]` prints its figures."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from tests.dlms.security.killed.campaign import Campaign
 from tests.dlms.security.killed.plan import plans
 
 if __name__ == "__main__":
+    rotating = sys.argv[5:] == ["rotating"]
     transport, suite, seed, kills = sys.argv[1], *map(int, sys.argv[2:5])
     with tempfile.TemporaryDirectory() as folder:
-        campaign = Campaign(Path(folder), transport, suite=suite, seed=seed)
+        campaign = Campaign(Path(folder), transport, suite=suite, seed=seed, rotating=rotating)
         try:
-            found = campaign.run(plans(kills, random.Random(seed)))
+            found = campaign.run(plans(kills, random.Random(seed), rotating=rotating))
         finally:
             campaign.close()
     recorder, line = campaign.recorder, campaign.line
@@ -28,8 +29,9 @@ if __name__ == "__main__":
         f"{len(recorder.unknown)} unknown"
     )
     print(
-        f"{found.associations} associations, {found.worked} pieces of work; {len(found.tried)} tried, {len(found.did)} "
-        f"entered, {len(found.done)} confirmed, {sum(n > 1 for n in found.did.values())} twice; "
+        f"{found.associations} associations, {found.rotated} rotations, {found.worked} pieces of work; "
+        f"{len(found.tried)} tried, {len(found.did)} entered, {len(found.done)} confirmed, "
+        f"{sum(n > 1 for n in found.did.values())} twice; "
         f"resumed in {statistics.median(found.resumed_s):.3f} s, at most {max(found.resumed_s):.3f} s"
     )
     print(

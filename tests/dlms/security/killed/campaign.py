@@ -20,8 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dlms.framing.wrapper import HEADER
+from dlms.security.keyfile import DeviceKeys, KeyFile
 from dlms.security.store import SqliteCounterStore
-from dlms.security.suite import SUITES
+from dlms.security.suite import SUITE_0, SUITES
 from tests.dlms.secured import CLIENT_TITLE, SERVER_TITLE, key_set
 from tests.dlms.security.killed.keys import providers
 from tests.dlms.security.killed.line import DOWN, UP, Line, Pair
@@ -32,6 +33,8 @@ ROOT = Path(__file__).parents[4]
 BOUND_S = 30.0
 """Within this time whoever was started works again, on however busy a machine."""
 REMEMBERED = 600
+REFUSED = b"\xa2\x03\x02\x01\x01"
+"""The result of an AARE that refuses."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -47,7 +50,7 @@ class Recorded:
 class Campaign:
     """One pair of ends over one transport.  `seed` decides about everything but what the machine does meanwhile.
 
-    With `amnesic` the stores keep nothing, which the recorder must notice.
+    With `amnesic` the stores keep nothing, which the recorder must notice.  With `rotating` the client changes the keys.
     """
 
     def __init__(
@@ -59,15 +62,18 @@ class Campaign:
         seed: int = 0,
         block: int = 4,
         amnesic: bool = False,
+        rotating: bool = False,
     ) -> None:
         self.folder, self.transport, self.suite, self.seed, self.block = folder, transport, suite, seed, block
-        self.amnesic = amnesic
+        self.amnesic, self.rotating = amnesic, rotating
         self.rng, self.found, self.lives = random.Random(seed), Found(), 0
         keys = key_set(SUITES[suite])
         held = Keys(*([key.reveal()] for key in (keys.encryption, keys.authentication, keys.master) if key is not None))
         if suite:
             held.agree = agreeing(providers(SUITES[suite]))
-        self.recorder = Recorder(held, (CLIENT_TITLE, SERVER_TITLE))
+        self.recorder = Recorder(held, (CLIENT_TITLE, SERVER_TITLE), self._more_keys)
+        if rotating:
+            _key_files(folder)
         for role in ROLES:
             SqliteCounterStore.create(folder / f"{role}.counters").close()
         self.line = Line(transport, self)
@@ -92,6 +98,15 @@ class Campaign:
         self.line.selector.register(self._zygote.stdout, selectors.EVENT_READ, self._told)
         self._ready = False
         self._until(lambda: self._ready, "the children's parent to be ready")
+
+    def _more_keys(self, keys: Keys) -> None:
+        """Keys that have come since."""
+        if self.rotating:
+            for role in ROLES:
+                device = KeyFile.load(self.folder / f"{role}.keys")["meter"]
+                for name, known in (("encryption", keys.encryption), ("authentication", keys.authentication)):
+                    held = [getattr(device.keys, name), *(one.key for key, one in device.next.items() if key == name)]
+                    known += [key.reveal() for key in held if key is not None and key.reveal() not in known]
 
     def close(self) -> None:
         """The end of everybody."""
@@ -146,6 +161,7 @@ class Campaign:
             "suite": self.suite,
             "port": port,
             "amnesic": self.amnesic,
+            "rotating": self.rotating,
         }
         assert self._zygote.stdin is not None
         self._zygote.stdin.write(json.dumps(options).encode() + b"\n")
@@ -207,6 +223,8 @@ class Campaign:
                 found.worked += pid == self.pids.get("client")
             case "open":
                 found.associations += 1
+            case "rotated":
+                found.rotated += 1
             case "try":
                 found.tried.add(int(rest))
             case "done":
@@ -252,7 +270,8 @@ class Campaign:
             pair.memory["last"] = recorded = Recorded(piece, label, self.pids.get("server", 0))
             self._sent.append(recorded)
         else:
-            if (last := pair.memory.get("last")) is not None:
+            # a refusal tells nothing: what a key does not open that comes later may be taken once it has come
+            if (last := pair.memory.get("last")) is not None and apdu[:1] != b"\xd8" and REFUSED not in apdu[:40]:
                 last.committed = True
             if label == "response" and self.transport == "tcp":
                 if self._answers and self.rng.random() < 0.02:
@@ -310,7 +329,7 @@ class Campaign:
             for one in picked:
                 line.sendall(one.piece)
                 answer = line.recv(4096)[HEADER.size :]
-                if answer[:1] == b"\x61" and b"\xa2\x03\x02\x01\x01" in answer:
+                if answer[:1] == b"\x61" and REFUSED in answer:
                     self.found.replayed["association refused"] += 1
                 else:
                     self.found.served.append(f"{one.label}: {answer[:60].hex()}")
@@ -321,6 +340,13 @@ class Campaign:
                     self.found.replayed["no association"] += 1
                 else:
                     self.found.served.append(f"{one.label}: {answer[:60].hex()}")
+
+
+def _key_files(folder: Path) -> None:
+    """What both ends hold at the beginning, where they keep their keys in files."""
+    device = DeviceKeys(key_set(SUITE_0), SUITE_0, SERVER_TITLE)
+    for role in ROLES:
+        KeyFile({"meter": device}).save(folder / f"{role}.keys")
 
 
 def _label(pair: Pair, way: int, apdu: bytes) -> str:

@@ -35,6 +35,7 @@ from dlms.server import Session
 from tests.dlms.secured import EVERYTHING, MANAGER, World
 from tests.dlms.security.killed.ends import MAX_RECEIVE, MODES, Work, place
 from tests.dlms.security.killed.mortal import DISK, Amnesic, Mortal, report
+from tests.dlms.security.killed.rotating import rotate, rotating_server
 from tests.dlms.server.devices import SERVER
 
 LOADED = (
@@ -87,11 +88,13 @@ def _as_link_error() -> Any:
         raise LinkError(str(fault)) from fault
 
 
-def server(of: World, folder: str, transport: str, block: int, amnesic: bool, **_: Any) -> None:
+def server(of: World, folder: str, transport: str, block: int, amnesic: bool, rotating: bool, **_: Any) -> None:
     """Serves until it is killed."""
     store = (Amnesic if amnesic else Mortal).open(Path(folder) / "server.counters", lock=threading.RLock())
     store.order = Path(folder) / "server.order"
     of.setup.counters = Counters(store, block=block)
+    if rotating:
+        rotating_server(of, Path(folder), of.setup.counters)
     if transport == "udp":
         return serve_datagrams(of)
     options = {"server_saps": frozenset((SERVER,))} if transport == "hdlc" else {}
@@ -119,12 +122,24 @@ def serve_datagrams(of: World) -> None:
             line.sendto(piece, address)
 
 
-def client(of: World, folder: str, transport: str, block: int, port: int, seed: int, suite: int, amnesic: bool) -> None:
+def client(
+    of: World,
+    folder: str,
+    transport: str,
+    block: int,
+    port: int,
+    seed: int,
+    suite: int,
+    amnesic: bool,
+    rotating: bool,
+) -> None:
     """Works until it is killed, whatever becomes of the server meanwhile."""
     store = (Amnesic if amnesic else Mortal).open(Path(folder) / "client.counters")
     store.order = Path(folder) / "client.order"
     counters, rng = Counters(store, block=block), random.Random(seed)
     work, turn = Work((os.getpid() << 32) | seed << 20 & 0xFFF00000, rng), rng.randrange(len(MODES[suite]))
+    if rotating:
+        return rotate(of, Path(folder), counters, lambda security: connected(transport, port, security), rng, work)
     while True:
         turn += 1
         mode = MODES[suite][turn % len(MODES[suite])]

@@ -41,10 +41,12 @@ class Death:
     write: int = 0
 
     @classmethod
-    def ordered(cls, order: Path) -> Death | None:
-        """What the order says, once; None without one."""
+    def ordered(cls, order: Path, *changes: str) -> Death | None:
+        """What the order says, once; None without one, and for one that is not about these changes."""
         try:
             point, _, write = order.read_text().partition(":")
+            if point.split()[1] not in changes:
+                return None
             order.unlink()
         except FileNotFoundError:
             return None
@@ -65,7 +67,7 @@ class Mortal(SqliteCounterStore):
 
     def _around(self, change: str, do: Callable[[], T]) -> T:
         if self._death is None and self.order is not None:
-            self._death = Death.ordered(self.order)
+            self._death = Death.ordered(self.order, "lease", "accept")
         self._at(f"before {change}")
         if self._death is not None and self._death.point == f"within {change}":
             DISK.die_at(self._death.write, self._death.point)

@@ -11,6 +11,8 @@ STAGES = ("before", "within", "unwitnessed", "after")
 CHANGES = ("lease", "accept")
 POINTS = tuple(f"{stage} {change}" for change in CHANGES for stage in STAGES)
 """Before the change of a store; in the midst of its commit; when the file has it, not its witness; when it is durable."""
+FILE_POINTS = ("before replace", "after replace")
+"""Before a changed key file takes the place of the old one, and after."""
 MESSAGES = ("aarq", "aare", "pass 3", "pass 4", "request", "response", "release")
 
 
@@ -36,14 +38,16 @@ class Plan:
         return f"random {' and '.join(self.roles)}"
 
 
-def plans(kills: int, rng: random.Random) -> list[Plan]:
-    """So many kills; each targeted point comes as often as the others."""
+def plans(kills: int, rng: random.Random, *, rotating: bool = False) -> list[Plan]:
+    """So many kills; each targeted point comes as often as the others.  When keys are rotated, at their files too."""
     found: list[Plan] = []
     while len(found) < kills:
         some = [Plan((role,), point=point, write=rng.randrange(9)) for role in ROLES for point in POINTS]
         whom = [("client",), ("server",), ROLES]
         some += [Plan(rng.choice(whom), message=name, passed=passed) for name in MESSAGES for passed in (False, True)]
         some += [Plan(roles, delay_s=rng.uniform(0, 0.06)) for roles in whom for _ in range(4)]
+        if rotating:
+            some += [Plan((role,), point=point) for role in ROLES for point in FILE_POINTS for _ in range(4)]
         rng.shuffle(some)
         found += some
     return found[:kills]
@@ -56,6 +60,7 @@ class Found:
     kills: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     worked: int = 0
     associations: int = 0
+    rotated: int = 0
     resumed_s: list[float] = dataclasses.field(default_factory=list)
     tried: set[int] = dataclasses.field(default_factory=set)
     done: set[int] = dataclasses.field(default_factory=set)
