@@ -401,9 +401,11 @@ def connect(
         with connect(
             url, server=server, physical=physical, timeout_s=timeout_s, deadline_s=deadline_s, gateway=gateway
         ) as public:
-            expected = int(public.get(INVOCATION_COUNTER.value)) + 1
+            shown = public.get(INVOCATION_COUNTER.value)
+        if not isinstance(shown, int) or isinstance(shown, bool):
+            raise RemoteProtocolError(f"{INVOCATION_COUNTER.value}: {shown!r:.80} is no invocation counter")
         counter = security.counters.sending(security.provider.fingerprint(), security.system_title)
-        counter.resynchronise(expected, max_jump=max_counter_jump)
+        counter.resynchronise(shown + 1, max_jump=max_counter_jump)
     connection = Connection(
         framing,
         request,

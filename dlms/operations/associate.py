@@ -246,7 +246,10 @@ def accepted(request: AssociationRequest, answer: Record) -> Negotiated:
     """What the answer to an AARQ comes to.  Raises AssociationRefused when it is no."""
     assert isinstance(answer, Aare)
     if answer.result != AssociationResult.ACCEPTED:
-        raise AssociationRefused(_refusal(answer), answer.result, answer.diagnostic.code if answer.diagnostic else None)
+        text, code = _refusal(answer), answer.diagnostic.code if answer.diagnostic else None
+        if request.context.ciphered and code == UserDiagnostic.AUTHENTICATION_FAILURE:
+            text += ": it has other keys, or has seen a higher invocation counter"
+        raise AssociationRefused(text, answer.result, code)
     return negotiate(request, answer)
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from dlms.client import Client
-from dlms.errors import AssociationRefused, DlmsError, LocalProtocolError, OutcomeUnknown, ServiceRefused
+from dlms.errors import (
+    AssociationRefused,
+    DlmsError,
+    LocalProtocolError,
+    OutcomeUnknown,
+    RemoteProtocolError,
+    ServiceRefused,
+)
 from dlms.security.counters import (
     END,
     CounterExhaustedError,
@@ -18,8 +26,9 @@ from dlms.security.counters import (
 )
 from dlms.security.policy import Envelope
 from dlms.server import MemoryStore
-from tests.dlms.secured import CLIENT_TITLE, SERVER_TITLE, World, world
-from tests.dlms.server.devices import ENERGY, LONG
+from dlms.server.security import security_objects
+from tests.dlms.secured import CLIENT_TITLE, SERVER_TITLE, SETUP, World, world
+from tests.dlms.server.devices import ENERGY, LONG, PUBLIC
 from tests.dlms.test_secured import talk
 
 
@@ -127,3 +136,28 @@ def test_the_last_number_is_never_accepted() -> None:
     assert of.setup.counters.receiving(of.setup.provider.fingerprint(), CLIENT_TITLE).expected == END
     with pytest.raises(AssociationRefused, match="authentication-failure"):
         talk(of, lambda client: client.get(ENERGY.value))
+
+
+def showing(of: World) -> World:
+    """The public association shows the counter."""
+    public = of.device.associations[PUBLIC, 1]
+    shown = {**public.objects, **security_objects(SETUP, 0)}
+    of.device.associations[PUBLIC, 1] = dataclasses.replace(public, objects=shown)
+    return of
+
+
+def test_a_client_does_not_go_forward_to_the_end() -> None:
+    of = showing(world())
+    of.server_store.accept(sent(of, CLIENT_TITLE)._replace(direction=Direction.ACCEPTED), END - 1)
+    with pytest.raises(CounterExhaustedError):
+        talk(of, lambda client: client.get(ENERGY.value), max_counter_jump=END)
+    assert of.client_store.next_free(sent(of, CLIENT_TITLE)) == 0
+
+
+@pytest.mark.parametrize("shown", [b"12", "12", None, True, [12], 1.5])
+def test_what_is_no_counter_is_not_gone_forward_to(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = showing(world())
+    monkeypatch.setattr(Client, "get", lambda *_: shown)
+    with pytest.raises(RemoteProtocolError, match="no invocation counter"):
+        talk(of, lambda client: None, max_counter_jump=10)
+    assert of.client_store.series() == {}
