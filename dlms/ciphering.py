@@ -39,7 +39,7 @@ from dlms.errors import LocalProtocolError, SecurityError
 from dlms.security.channel import Channel
 from dlms.security.counters import Counters
 from dlms.security.keys import Secret
-from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Envelope, Protection
+from dlms.security.policy import AUTHENTICATED_ENCRYPTED, PROTECTIONS, Envelope, Protection
 from dlms.security.protection import SYSTEM_TITLE_LENGTH, check_titles
 from dlms.security.providers import KeyProvider
 from dlms.security.suite import TAG_LENGTH, SecurityControl, SecuritySuite
@@ -237,7 +237,7 @@ class Ciphering:
         return encode(kind(self.channel.own_title, content))
 
     def _control(self, protection: Protection, broadcast: bool, compressed: bool = False) -> SecurityControl:
-        bits = (protection & AUTHENTICATED_ENCRYPTED) << _PROTECTION_BITS | broadcast << 6 | compressed << 7
+        bits = int(protection & AUTHENTICATED_ENCRYPTED) << _PROTECTION_BITS | broadcast << 6 | compressed << 7
         return SecurityControl.parse(self.channel.provider.suite.id | bits)
 
     def _general_ciphering(self, apdu: bytes, control: SecurityControl, shape: Shape) -> bytes:
@@ -319,9 +319,11 @@ class Ciphering:
             else:
                 if found & AUTHENTICATED_ENCRYPTED:
                     raise SecurityError("an APDU is ciphered twice")
-                data, layer, ciphered = self._deciphered(data, required)
+                signed = shape
+                data, layer, shape = self._deciphered(data, required)
                 found |= layer
-                shape = ciphered._replace(transaction_id=ciphered.transaction_id or shape.transaction_id)
+                if signed.transaction_id and not shape.transaction_id:
+                    shape = shape._replace(transaction_id=signed.transaction_id)
         if not found.covers(required):
             raise SecurityError(f"the APDU is {found}; it must be {required}")
         return Opened(data, found, shape)
@@ -351,8 +353,10 @@ class Ciphering:
             raise SecurityError(
                 f"an envelope {data[0]:#04x} holds an APDU of tag {opened.plaintext[:1].hex() or 'none'}"
             )
-        layer = Protection(opened.control.octet >> _PROTECTION_BITS & AUTHENTICATED_ENCRYPTED)
-        return opened.plaintext, layer, shape._replace(compressed=opened.control.compressed)
+        layer = PROTECTIONS[opened.control.octet >> _PROTECTION_BITS] & AUTHENTICATED_ENCRYPTED
+        if opened.control.compressed:
+            shape = shape._replace(compressed=True)
+        return opened.plaintext, layer, shape
 
     def _receiving(self, message: GeneralCiphering) -> tuple[Channel, Envelope]:
         """The channel of the key that a general-ciphering message describes."""

@@ -47,7 +47,7 @@ class ClientCiphering:
             security.counters,
             security.system_title,
             security.peer_title,
-            dedicated_counters=Counters(MemoryCounterStore()),
+            dedicated_counters=None if dedicated is None else Counters(MemoryCounterStore()),
         )
         return Ciphering(channel, broadcast=security.broadcast, allow_unauthenticated=security.allow_unauthenticated)
 
@@ -65,7 +65,8 @@ class ClientCiphering:
     def _begun(self, aarq: Aarq) -> bytes:
         """The initiate, with a dedicated key made now."""
         if not self.security.dedicated:
-            self._ciphering = self._new(self.security)
+            if self._asked is not None:
+                self._ciphering = self._new(self.security)
             return aarq.user_information or b""
         key = Secret(secrets.token_bytes(self.security.provider.suite.key_length))
         self._ciphering = self._new(self.security, key)

@@ -139,20 +139,16 @@ def aarq(request: AssociationRequest, challenge: bytes = b"") -> Aarq:
     initiate = InitiateRequest(None, request.confirmed, None, DLMS_VERSION, request.conformance, request.max_receive)
     titled = request.context.ciphered or request.mechanism.with_titles
     signing, security = request.mechanism is Mechanism.HLS_ECDSA, request.security
-    asked = Aarq(
+    proves = request.mechanism is not Mechanism.NONE
+    return Aarq(
         application_context_name=context_oid(request.context),
         calling_ap_title=request.system_title if titled else None,
         calling_ae_qualifier=security.certificate(signing=signing) if security is not None and titled else None,
         calling_ae_invocation_id=request.user,
+        sender_acse_requirements=AUTHENTICATION_REQUIREMENT if proves else None,
+        mechanism_name=mechanism_oid(request.mechanism) if proves else None,
+        calling_authentication_value=(challenge or request.secret) if proves else None,
         user_information=encode(initiate),
-    )
-    if request.mechanism is Mechanism.NONE:
-        return asked
-    return dataclasses.replace(
-        asked,
-        sender_acse_requirements=AUTHENTICATION_REQUIREMENT,
-        mechanism_name=mechanism_oid(request.mechanism),
-        calling_authentication_value=challenge or request.secret,
     )
 
 

@@ -45,6 +45,9 @@ class Direction(enum.StrEnum):
     SENT = "sent"
     ACCEPTED = "accepted"
 
+    __hash__ = str.__hash__
+    """Names of series are looked up with every message; that of `enum` is not in C."""
+
 
 class CounterName(NamedTuple):
     """Which series: a key by its fingerprint, a direction, and the originator's system title.
@@ -244,7 +247,8 @@ class Counters:
     def receiving(self, fingerprint: bytes, peer_title: bytes) -> ReceiveCounter:
         """Of what this peer sends under this key.  What was accepted is the store's; what was passed over is forgotten."""
         name = CounterName(fingerprint, Direction.ACCEPTED, peer_title)
-        return self._receiving.setdefault(name, ReceiveCounter(self._store, name))
+        counter = self._receiving.get(name)
+        return self._receiving.setdefault(name, ReceiveCounter(self._store, name)) if counter is None else counter
 
     def last_accepted(self, fingerprint: bytes) -> int | None:
         """The highest number accepted under this key from whoever has it, None while there was none."""

@@ -69,9 +69,17 @@ class Secret:
 
     def fingerprint(self, purpose: bytes = b"") -> bytes:
         """16 octets that name this key in a store and tell nothing about it; other purposes give other names."""
-        digest = HMAC(self._value, hashes.SHA256())
-        digest.update(_FINGERPRINT_DOMAIN + b"\0" + purpose)
-        return digest.finalize()[:FINGERPRINT_LENGTH]
+        known = self._fingerprints.get(purpose)
+        if known is None:
+            digest = HMAC(self._value, hashes.SHA256())
+            digest.update(_FINGERPRINT_DOMAIN + b"\0" + purpose)
+            known = self._fingerprints[purpose] = digest.finalize()[:FINGERPRINT_LENGTH]
+        return known
+
+    @functools.cached_property
+    def _fingerprints(self) -> dict[bytes, bytes]:
+        """Those that were asked for, by purpose: every association asks."""
+        return {}
 
     def __len__(self) -> int:
         return len(self._value)

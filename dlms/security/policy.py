@@ -18,11 +18,22 @@ class Protection(enum.IntFlag):
 
     def covers(self, required: Protection) -> bool:
         """Whether nothing of `required` is missing."""
-        return not required & ~self
+        return not int(required) & ~int(self)
+
+    # every message takes several of these, and those of `enum` take a fifth of the time of protecting one
+
+    def __and__(self, other: int) -> Protection:
+        return PROTECTIONS[int.__and__(self, other)]
+
+    def __or__(self, other: int) -> Protection:
+        return PROTECTIONS[int.__or__(self, other)]
 
     def __str__(self) -> str:
         return " and ".join(str(bit.name).lower() for bit in Protection if bit in self) or "unprotected"
 
+
+PROTECTIONS = tuple(map(Protection, range(8)))
+"""Every protection that there is, by its number."""
 
 AUTHENTICATED_ENCRYPTED = Protection.AUTHENTICATED | Protection.ENCRYPTED
 """What a new security context asks for unless somebody says otherwise."""
@@ -66,12 +77,12 @@ class Policy(enum.IntFlag):
     @property
     def request(self) -> Protection:
         """What a request must have at the least."""
-        return Protection(self >> _REQUEST & _ONE_SIDE)
+        return PROTECTIONS[int(self) >> _REQUEST & _ONE_SIDE]
 
     @property
     def response(self) -> Protection:
         """What a response must have at the least."""
-        return Protection(self >> _RESPONSE & _ONE_SIDE)
+        return PROTECTIONS[int(self) >> _RESPONSE & _ONE_SIDE]
 
     @classmethod
     def both(cls, protection: Protection) -> Policy:

@@ -81,19 +81,14 @@ def answer(
     accepted = Aare(
         application_context_name=name,
         result=int(AssociationResult.ACCEPTED),
-        diagnostic=Diagnostic(USER, _D.NULL),
+        diagnostic=Diagnostic(USER, _D.NULL if handshake is None else _D.AUTHENTICATION_REQUIRED),
         responding_ap_title=device.system_title if _titled(granted) else None,
         responding_ae_qualifier=_certificate(aarq, granted, device),
+        responder_acse_requirements=None if handshake is None else AUTHENTICATION_REQUIREMENT,
+        mechanism_name=None if handshake is None else aarq.mechanism_name,
+        responding_authentication_value=None if handshake is None else handshake.challenge,
         user_information=response if ciphering is None else ciphering.close_initiate(response),
     )
-    if handshake is not None:
-        accepted = dataclasses.replace(
-            accepted,
-            diagnostic=Diagnostic(USER, _D.AUTHENTICATION_REQUIRED),
-            responder_acse_requirements=AUTHENTICATION_REQUIREMENT,
-            mechanism_name=aarq.mechanism_name,
-            responding_authentication_value=handshake.challenge,
-        )
     user = None if granted.users is None else aarq.calling_ae_invocation_id
     return Answer(accepted if request.response_allowed else None, agreed, ciphering, handshake, user, aarq.calling_ap_title)
 

@@ -24,7 +24,7 @@ class Contestant:
 
 
 Table = Mapping[str, Contestant]
-"""Name of a case -> how one library does it.  A case that is missing is not offered by that library."""
+"""Name of a case -> how one library does it.  A case that is missing is not offered by that library, or takes it too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class Case:
     """One row of the table.
 
     `expected` is what every contestant must come to; a call does `count` of `unit`.  `target` is the ratio to the best
-    peer that this project wants to reach, None where it names none; `note` explains what is not obvious.
+    peer that this project wants to reach, `slowest` how many times as fast as we the floor may be, None where the project
+    names none; `note` explains what is not obvious.
     """
 
     name: str
@@ -41,3 +42,4 @@ class Case:
     target: float | None = None
     count: int = 1
     note: str = ""
+    slowest: float | None = None

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 
 from tests.benchmarks import messages as m
-from tests.benchmarks import ours
+from tests.benchmarks import ours, protected
 from tests.benchmarks.case import Case, Table
 from tests.benchmarks.floor import FLOOR
 
@@ -26,6 +26,7 @@ RATES = (
         "glo-get-response", "messages", m.PROTECTED_VALUE, target=2, note="suite 0: verify, decrypt, parse, 197 octets"
     ),
     Case("general-glo-ciphering", "messages", m.PROTECTED_VALUE, target=2, note="the same with a system title"),
+    *protected.CASES,
 )
 
 PEERS = {"gurux-dlms": ("gurux_dlms", "gurux"), "dlms-cosem": ("dlms_cosem", "cosem")}
@@ -36,7 +37,7 @@ OURS, FLOOR_NAME = "ours", "floor"
 
 def contestants() -> dict[str, Table]:
     """Us, the floor, and the peers that are installed."""
-    tables: dict[str, Table] = {OURS: ours.OURS, FLOOR_NAME: FLOOR}
+    tables: dict[str, Table] = {OURS: {**ours.OURS, **protected.OURS}, FLOOR_NAME: {**FLOOR, **protected.FLOOR}}
     for name, (package, module) in PEERS.items():
         if importlib.util.find_spec(package) is not None:
             tables[name] = importlib.import_module(f"tests.benchmarks.{module}").TABLE

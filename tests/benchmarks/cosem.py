@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from dlms_cosem import dlms_data, enumerations, utils
@@ -10,6 +11,7 @@ from dlms_cosem.hdlc.address import HdlcAddress
 from dlms_cosem.hdlc.frames import InformationFrame
 from dlms_cosem.protocol import acse, xdlms
 from dlms_cosem.protocol.xdlms.conformance import Conformance
+from dlms_cosem.security import SecurityControlField, decrypt, encrypt
 
 from tests.benchmarks import messages as m
 from tests.benchmarks.case import Contestant
@@ -83,6 +85,19 @@ def _plain_rows(rows: Any) -> list[tuple[Any, ...]]:
     return [(bytes(row[0]), *row[1:]) for row in rows]
 
 
+_CONTROL = SecurityControlField(security_suite=0, authenticated=True, encrypted=True)
+
+
+def _unprotect(message: bytes) -> bytes:
+    content: bytes = decrypt(_CONTROL, m.TITLE, m.COUNTER, m.KEY, message[5:], m.AUTHENTICATION_KEY)
+    return content
+
+
+def _protect(plain: bytes) -> bytes:
+    content: bytes = encrypt(_CONTROL, m.TITLE, m.COUNTER, m.KEY, plain, m.AUTHENTICATION_KEY)
+    return _CONTROL.to_bytes() + m.COUNTER.to_bytes(4, "big") + content
+
+
 _rows = Contestant(lambda: utils.parse_as_dlms_data(m.PROFILE), _plain_rows)
 
 TABLE = {
@@ -97,5 +112,7 @@ TABLE = {
     "AARQ encode": Contestant(_aarq),
     "AARE decode": Contestant(lambda: acse.ApplicationAssociationResponse.from_bytes(m.AARE), _aare_view),
     "general-glo-ciphering": Contestant(_general_glo, bytes),
+    **{f"unprotect {size} B": Contestant(partial(_unprotect, m.PROTECTED[size])) for size in m.PROTECTED_SIZES},
+    **{f"protect {size} B": Contestant(partial(_protect, m.PLAIN[size])) for size in m.PROTECTED_SIZES},
 }
 """It knows no service-specific envelopes, and writes the length of an octet-string above 127 octets wrong: no such cases."""

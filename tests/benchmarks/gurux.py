@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from gurux_dlms import GXByteBuffer, GXDLMSClient, GXReplyData
 from gurux_dlms._GXAPDU import _GXAPDU
-from gurux_dlms.enums import Authentication, Command, Conformance, DataType, InterfaceType, ObjectType
+from gurux_dlms.AesGcmParameter import AesGcmParameter
+from gurux_dlms.enums import Authentication, Command, Conformance, DataType, InterfaceType, ObjectType, Security
 from gurux_dlms.GXArray import GXArray
+from gurux_dlms.GXCiphering import GXCiphering
 from gurux_dlms.GXDLMS import GXDLMS
 from gurux_dlms.GXDLMSLNParameters import GXDLMSLNParameters
 from gurux_dlms.GXInt8 import GXInt8
@@ -120,6 +123,31 @@ def _set_request() -> Any:
     return out
 
 
+_ENTERED = [size for size in m.PROTECTED_SIZES if size <= 1024]
+"""Its cipher is Python: what it takes for the longer ones nobody waits for."""
+
+
+def _parameters() -> Any:
+    of = AesGcmParameter(
+        Command.GLO_GET_RESPONSE, bytearray(m.TITLE), bytearray(m.KEY), bytearray(m.AUTHENTICATION_KEY)
+    )
+    of.security, of.invocationCounter = Security.AUTHENTICATION_ENCRYPTION, m.COUNTER
+    return of
+
+
+def _unprotect(envelope: bytes) -> Any:
+    return GXCiphering.decrypt(_SETTINGS, _parameters(), GXByteBuffer(envelope))
+
+
+def _protect(plain: bytes) -> Any:
+    return GXCiphering.encrypt(_parameters(), bytearray(plain))
+
+
+def _inside(envelope: Any) -> bytes:
+    """Behind the tag and the length."""
+    return bytes(envelope[2 + max(0, envelope[1] - 0x80) :])
+
+
 _rows = Contestant(lambda: GXDLMSClient.getValue(GXByteBuffer(m.PROFILE), False), _plain_rows)
 
 TABLE = {
@@ -136,4 +164,6 @@ TABLE = {
     "AARE decode": Contestant(_aare, _aare_view),
     "glo-get-response": Contestant(lambda: _reply(m.GLO_RESPONSE), bytes),
     "general-glo-ciphering": Contestant(lambda: _reply(m.GENERAL_GLO_RESPONSE), bytes),
+    **{f"unprotect {size} B": Contestant(partial(_unprotect, m.glo(m.PROTECTED[size])), bytes) for size in _ENTERED},
+    **{f"protect {size} B": Contestant(partial(_protect, m.PLAIN[size]), _inside) for size in _ENTERED},
 }

@@ -88,6 +88,28 @@ PLAIN_RESPONSE = b"\xc4\x01\xc1\x00\x09\x81\xbe" + PROTECTED_VALUE
 NONCE = TITLE + COUNTER.to_bytes(4, "big")
 ASSOCIATED = b"\x30" + AUTHENTICATION_KEY
 SEALED = AESGCM(KEY).encrypt(NONCE, PLAIN_RESPONSE, ASSOCIATED)
+
+PROTECTED_SIZES = (20, 128, 1024, 4096, 8192, 20_480, 65_535)
+"""Octets of GET-responses from one register to the longest APDU."""
+
+
+def get_response(size: int) -> bytes:
+    """A GET-response of so many octets: an octet-string, its length always on three octets."""
+    return b"\xc4\x01\xc1\x00\x09\x83" + (size - 9).to_bytes(3, "big") + (bytes(range(251)) * (size // 251 + 1))[9:size]
+
+
+PLAIN = {size: get_response(size) for size in PROTECTED_SIZES}
+PROTECTED = {
+    size: b"\x30" + NONCE[8:] + AESGCM(KEY).encrypt(NONCE, plain, ASSOCIATED)[:-4] for size, plain in PLAIN.items()
+}
+"""The same under suite 0, authenticated and encrypted: SC || IC || ciphertext || tag of 12 octets."""
+
+
+def glo(message: bytes) -> bytes:
+    """A protected message in a glo-get-response."""
+    return b"\xcc\x82" + len(message).to_bytes(2, "big") + message
+
+
 _BODY = b"\x30" + COUNTER.to_bytes(4, "big") + SEALED[:-4]
 GLO_RESPONSE = b"\xcc\x81" + bytes((len(_BODY),)) + _BODY
 GENERAL_GLO_RESPONSE = b"\xdb\x08" + TITLE + b"\x81" + bytes((len(_BODY),)) + _BODY

@@ -31,13 +31,14 @@ def as_json(results: Sequence[Measured]) -> list[dict[str, Any]]:
             "to_best_peer": None if result.to_best_peer is None else round(result.to_best_peer, 2),
             "target": result.case.target,
             "floor_to_ours": round(result.to_floor, 2),
+            "slowest": result.case.slowest,
         }
         for result in results
     ]
 
 
 def _row(result: Measured, installed: Sequence[str], verdicts: bool) -> tuple[str, ...]:
-    peers = (_rate(result, name, "not offered" if name in installed else "not installed") for name in PEERS)
+    peers = (_rate(result, name, "not entered" if name in installed else "not installed") for name in PEERS)
     ratio, target = result.to_best_peer, result.case.target
     return (
         result.case.name,
@@ -47,8 +48,15 @@ def _row(result: Measured, installed: Sequence[str], verdicts: bool) -> tuple[st
         _rate(result, FLOOR_NAME),
         "" if ratio is None else f"{ratio:.1f}x",
         _verdict(ratio if verdicts else None, target),
-        f"{result.to_floor:.1f}x",
+        _to_floor(result, verdicts),
     )
+
+
+def _to_floor(result: Measured, verdicts: bool) -> str:
+    ratio, slowest = result.to_floor, result.case.slowest
+    if slowest is None:
+        return f"{ratio:.1f}x"
+    return f"{ratio:.2f}x, <={slowest:.2f}x" + (f" {'met' if ratio <= slowest else 'MISSED'}" if verdicts else "")
 
 
 def _verdict(ratio: float | None, target: float | None) -> str:

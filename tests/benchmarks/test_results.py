@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.benchmarks import protected
 from tests.benchmarks.case import Case, Contestant
 from tests.benchmarks.cases import FLOOR_NAME, OURS, PEERS, RATES, contestants
 from tests.benchmarks.measure import QUICK, Measured, WrongResult, measure
@@ -31,8 +32,11 @@ def test_all_results_are_still_correct() -> None:
     results = [measure(case, tables, QUICK) for case in RATES]
     text = table(results, list(PEERS), verdicts=False)
     assert len(text.splitlines()) == len(RATES) + 2
-    assert text.count("not offered") == 2, "dlms-cosem has neither glo-get-response nor long octet-strings"
-    assert all(entry["to_best_peer"] > 0 for entry in json.loads(json.dumps(as_json(results))))
+    missing = {result.case.name for result in results if len(result.rates) < len(tables)}
+    assert missing - {case.name for case in protected.CASES} == {"glo-get-response", "SET-request encode"}
+    assert text.count("not entered") == sum(len(tables) - len(result.rates) for result in results)
+    alone = [entry["case"] for entry in json.loads(json.dumps(as_json(results))) if not entry["to_best_peer"]]
+    assert alone == [protected.HLS]
 
 
 def test_a_wrong_result_is_never_timed() -> None:
@@ -53,6 +57,15 @@ def test_ratios_are_to_the_best_peer_and_to_the_floor() -> None:
     head, _, line = table([result], ["gurux-dlms", "dlms-cosem"]).splitlines()
     assert [cell.strip() for cell in head.split("|")] == list(HEADINGS)
     assert [cell.strip() for cell in line.split("|")][-3:] == ["3.0x", ">=3x met", "3.0x"]
+
+
+def test_the_floor_has_a_limit_where_the_case_names_one() -> None:
+    case = Case("sum", "sums", 2, slowest=0.5)
+    for rate, verdict in ((300.0, "0.50x, <=0.50x met"), (301.0, "0.50x, <=0.50x MISSED")):
+        line = table([Measured(case, {OURS: 600.0, FLOOR_NAME: rate})], []).splitlines()[2]
+        assert line.split("|")[-1].strip() == verdict
+    hasty = table([Measured(case, {OURS: 600.0, FLOOR_NAME: 300.0})], [], verdicts=False).splitlines()[2]
+    assert hasty.split("|")[-1].strip() == "0.50x, <=0.50x"
 
 
 def test_a_peer_that_is_not_installed_is_named() -> None:

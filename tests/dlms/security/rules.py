@@ -37,8 +37,8 @@ RULES = {
         Rule(
             "A tag over clear content is checked",
             "protection",
-            "bytes(content) if gcm.mac_fits(key, nonce, associated + content, tag) else None",
-            "bytes(content)",
+            "if not gcm.mac_fits(key, nonce, associated + header + plaintext, body[_TAG_PLACE]):",
+            "if False:",
             "protection::every_single_flipped_bit_is_refused",
         ),
         Rule(
@@ -51,8 +51,8 @@ RULES = {
         Rule(
             "A message too short for a tag is refused",
             "protection",
-            "if len(body) < _HEAD.size + TAG_LENGTH:",
-            "if False:",
+            "elif size < _HEAD.size + TAG_LENGTH:",
+            "elif False:",
             "protection::case",
         ),
         Rule(
@@ -107,8 +107,8 @@ RULES = {
         Rule(
             "The header of general-ciphering is authenticated",
             "protection",
-            "_checked(control, key, nonce, content, tag, associated + header)",
-            "_checked(control, key, nonce, content, tag, associated)",
+            "gcm.open_sealed(key, nonce, content, body[_TAG_PLACE], associated + header)",
+            "gcm.open_sealed(key, nonce, content, body[_TAG_PLACE], associated)",
             "protection::case",
         ),
         Rule(
@@ -128,9 +128,9 @@ RULES = {
         Rule(
             "Nothing unverified reaches the codec",
             "protection",
-            "plaintext = _checked(control, key, nonce, content, tag, associated + header)",
-            "plaintext = content if codec is None else codec.decompress(bytes(content)) and "
-            "_checked(control, key, nonce, content, tag, associated + header)",
+            "            if control.encrypted:\n                plaintext",
+            "            if codec is not None:\n                codec.decompress(bytes(content))\n"
+            "            if control.encrypted:\n                plaintext",
             "protection::nothing_unverified_reaches_the_codec",
         ),
     ),

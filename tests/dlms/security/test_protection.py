@@ -404,7 +404,9 @@ def test_long_messages_take_the_plain_path(monkeypatch):
 
 
 @pytest.mark.parametrize("octet", [0x10, 0x30])
-@pytest.mark.parametrize("size", [4095, 4096, 4097, gcm.PLAIN_FROM - 1, gcm.PLAIN_FROM])
+@pytest.mark.parametrize(
+    "size", [gcm.VIEW_FROM - 18, gcm.VIEW_FROM - 17, gcm.VIEW_FROM - 16, gcm.PLAIN_FROM - 1, gcm.PLAIN_FROM]
+)
 def test_long_messages_are_taken_as_short_ones_are(octet, size):
     """`size` is that of the whole message: where a copy becomes a view, and one path the other."""
     plaintext = bytes(range(256)) * (size // 256 + 1)
