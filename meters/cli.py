@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlms.errors import DlmsError, LocalProtocolError
-from meters.cli_simulate import simulate
+from meters.cli_simulate import ACCURACY_HELP, ZONE_HELP, simulate
 from meters.models import MODELS, load
 from obis.command import exit_code
 from obis.command import run as run_command
@@ -83,6 +83,8 @@ def emulate(
     ] = None,
     step: Annotated[int | None, typer.Option(min=1, max=300, help="Seconds of one simulation step.")] = None,
     seed: Annotated[int, typer.Option(help="Another number, other households.")] = 1,
+    accuracy: Annotated[str, typer.Option(help=ACCURACY_HELP)] = "ideal",
+    zone: Annotated[str | None, typer.Option(help=ZONE_HELP)] = None,
     duration: Annotated[float | None, typer.Option(min=0, help="Seconds after which to end; default: never.")] = None,
     as_json: AS_JSON = False,
 ) -> None:
@@ -101,6 +103,8 @@ def emulate(
             history_days=history,
             speed=speed,
             step_s=step,
+            accuracy=accuracy,
+            zone=zone,
         )
     except (LookupError, ValueError, LocalProtocolError) as fault:
         raise typer.BadParameter(str(fault)) from fault

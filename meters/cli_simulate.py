@@ -17,14 +17,17 @@ from typing import Annotated
 import typer
 
 from meters.dataset import DatasetError, has_arrow
-from meters.models import MODELS
+from meters.fleet_models import FLEETS
 from meters.run import SCENARIOS
 from meters.simulate import BLOCK, START, STEP_S, Simulated
 from meters.simulate import simulate as run_simulation
 
+ACCURACY_HELP = "Class inside which the meters are wrong, such as B; or ideal."
+ZONE_HELP = "Of times without an offset in a file, such as Europe/Oslo; default: UTC."
+
 
 def simulate(
-    model: Annotated[str, typer.Argument(help=f"Name of the model: {', '.join(MODELS)}.")],
+    model: Annotated[str, typer.Argument(help=f"Name of the model: {', '.join(FLEETS)}.")],
     meters: Annotated[int, typer.Option(min=1, help="How many.")],
     days: Annotated[int, typer.Option(min=1, help="How long, from midnight UTC on.")],
     out: Annotated[Path, typer.Option(help="Directory; the same again goes on after a kill.", file_okay=False)],
@@ -34,9 +37,8 @@ def simulate(
         datetime.datetime | None, typer.Option(formats=["%Y-%m-%d"], help=f"First day, UTC; default: {START}.")
     ] = None,
     step: Annotated[int, typer.Option(min=1, max=900, help="Seconds of one simulation step.")] = STEP_S,
-    accuracy: Annotated[
-        str, typer.Option(help="Class inside which the meters are wrong, such as B; or ideal.")
-    ] = "ideal",
+    accuracy: Annotated[str, typer.Option(help=ACCURACY_HELP)] = "ideal",
+    zone: Annotated[str, typer.Option(help=ZONE_HELP)] = "",
     format_: Annotated[
         str | None, typer.Option("--format", help="parquet or csv; default: parquet when pyarrow is installed.")
     ] = None,
@@ -61,6 +63,7 @@ def simulate(
                 start=START if start is None else start.date(),
                 step_s=step,
                 accuracy=accuracy,
+                zone=zone,
                 format=format_,
                 shard=shard,
                 executor=executor,

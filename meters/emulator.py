@@ -18,6 +18,7 @@ from meters.buffers import DataRows, EventRows, Stamping
 from meters.clock import ENABLED
 from meters.engine import Config, Engine, LogSpec, Quantity, Source
 from meters.engine.quantity import TIME_KINDS
+from meters.engine.tolerance import Errors
 from meters.model import MeterModel
 from meters.objects import Complex, DataLog, EventLog, Log, Row, interface_of
 from meters.sources import Attribute, Constant, Nameplate, Plate, Then
@@ -63,7 +64,7 @@ class Emulator:
     """`count` meters of one model that live from `start_s` (UTC seconds) on.
 
     Serial numbers count up from that of the nameplate.  Simulated time runs `speed` times as fast as the `now` of the
-    server, from the first one on; with 0 it stands still until `advance_to`.
+    server, from the first one on; with 0 it stands still until `advance_to`.  `errors` are how wrong the meters are.
     """
 
     def __init__(
@@ -76,9 +77,11 @@ class Emulator:
         nameplate: Nameplate | None = None,
         speed: float = 1.0,
         step_s: int = 1,
+        errors: Errors | None = None,
     ) -> None:
         self.model, self.table = model, table(model)
-        self.engine = Engine(engine_config(model, step_s), source, start_s - start_s % step_s, count)
+        config = dataclasses.replace(engine_config(model, step_s), errors=errors)
+        self.engine = Engine(config, source, start_s - start_s % step_s, count)
         self.now_s = self.start_s = self.engine.now_s
         """True UTC: as far as somebody let time pass."""
         self.speed = speed

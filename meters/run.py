@@ -40,18 +40,21 @@ MAX_SERIAL = 0xFFFF_FFFF
 DAY_S = 86_400
 
 
-def make_source(name: str, model: MeterModel, seed: int = 1) -> Source:
+def make_source(name: str, model: MeterModel, seed: int = 1, zone: str | None = None) -> Source:
     """What happens on the wires of the meters of a model: a scenario by name, or measurements out of a file.
 
-    A file (see `meters.series`) is played in a circle.  Raises LookupError for a name that is none, EngineError (a
-    ValueError) for a file that holds no measurements, and OSError for one that cannot be read.
+    A file (see `meters.series`) is played in a circle; `zone` is that of its times without an offset.  Raises LookupError
+    for a name that is none, EngineError (a ValueError) for a file that holds no measurements, ValueError for a zone without
+    a file, and OSError for one that cannot be read.
     """
     from meters.scenario import Constant, Household
 
     if name.endswith(SERIES):
         from meters.series import read_series, series_of
 
-        return dataclasses.replace(series_of(read_series(name), model.wiring), repeat=True)
+        return dataclasses.replace(series_of(read_series(name, zone), model.wiring), repeat=True)
+    if zone is not None:
+        raise ValueError(f"a time zone is that of a file of measurements, which {name!r} is not")
     match name:
         case "household":
             return Household(seed, model.wiring, offset_s=model.normal_offset_s)
@@ -163,14 +166,17 @@ def run(
     history_days: float = 1.0,
     speed: float = 1.0,
     step_s: int | None = None,
+    accuracy: str = "ideal",
+    zone: str | None = None,
 ) -> Running:
     """Run virtual meters until the `with` block ends.
 
     Their simulated clock shows `start` (aware, or naive for UTC; default: now) when they begin to listen and then runs
     `speed` times as fast as time; by then they have lived through `history_days`.  Serial numbers count up from
-    `serial`.  `scenario` is a name, a file of measurements or a source.  Raises LookupError for an unknown model or scenario,
-    ValueError for senseless numbers or measurements, LocalProtocolError for a URL that is none, LinkError when it cannot
-    be had, and OSError for a file that cannot be read.
+    `serial`.  `scenario` is a name, a file of measurements (whose times without an offset are those of `zone`) or a source;
+    `accuracy` is a class inside which the meters are wrong, or "ideal".  Raises LookupError for an unknown model or scenario,
+    ValueError for senseless numbers, measurements or accuracies, LocalProtocolError for a URL that is none, LinkError when
+    it cannot be had, and OSError for a file that cannot be read.
     """
     emulator = emulate(
         model,
@@ -182,6 +188,8 @@ def run(
         history_days=history_days,
         speed=speed,
         step_s=step_s,
+        accuracy=accuracy,
+        zone=zone,
     )
     return Running(emulator, [listen] if isinstance(listen, str) else list(listen))
 
@@ -197,9 +205,12 @@ def emulate(
     history_days: float = 1.0,
     speed: float = 1.0,
     step_s: int | None = None,
+    accuracy: str = "ideal",
+    zone: str | None = None,
 ) -> Emulator:
     """The meters of `run` without clock and sockets: time passes by `advance` and `advance_to`.  Errors as there."""
     from meters.emulator import Emulator
+    from meters.engine.tolerance import errors_of
 
     found = load(model) if isinstance(model, str) else model
     if not 0 <= history_days < float("inf") or not 0 <= speed < float("inf"):
@@ -209,7 +220,7 @@ def emulate(
         raise ValueError(f"{count} serial numbers from {first} on do not fit into 1..{MAX_SERIAL}")
     moment = datetime.datetime.now(datetime.UTC) if start is None else start
     start_s = int((moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp())
-    source = make_source(scenario, found, seed) if isinstance(scenario, str) else scenario
+    source = make_source(scenario, found, seed, zone) if isinstance(scenario, str) else scenario
     step_s = step_for(count) if step_s is None else step_s
     emulator = Emulator(
         found,
@@ -219,6 +230,7 @@ def emulate(
         nameplate=found.nameplate.numbered(first),
         speed=speed,
         step_s=step_s,
+        errors=errors_of(accuracy, seed),
     )
     # a source that does not suit the meters shall say so here and not in the middle of a request
     source.block(emulator.start_s, emulator.start_s + step_s, step_s, range(count))

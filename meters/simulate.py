@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meters.dataset import FORMATS, Dataset, DatasetError, check_manifest, has_arrow
+from meters.fleet_models import FLEETS, load_fleet
 from meters.lock import hold
-from meters.models import MODELS, load
 from meters.run import DAY_S, MAX_SERIAL, SCENARIOS, SERIES, make_source
 
 if TYPE_CHECKING:
@@ -49,10 +49,11 @@ class Parameters:
     block: int
     format: str
     accuracy: str = "ideal"
+    zone: str = ""
 
     def __post_init__(self) -> None:
         for name, one, known in (
-            ("model", self.model, MODELS),
+            ("model", self.model, FLEETS),
             ("scenario", self.scenario, SCENARIOS),
             ("format", self.format, FORMATS),
         ):
@@ -68,13 +69,15 @@ class Parameters:
             self.start + datetime.timedelta(days=self.days)
         except OverflowError as fault:
             raise DatasetError(f"{self.days} days from {self.start} on leave the calendar") from fault
+        if self.zone and not self.scenario.endswith(SERIES):
+            raise DatasetError(f"a time zone is that of a file of measurements, which {self.scenario!r} is not")
         if self.format == "parquet" and not has_arrow():
             raise DatasetError("Parquet needs pyarrow: install dlms-meters[arrow], or choose csv")
 
     @property
     def first_serial(self) -> int:
         """Serial number of the first meter; they count up."""
-        return load(self.model).nameplate.serial_number
+        return load_fleet(self.model).nameplate.serial_number
 
     @property
     def start_s(self) -> int:
@@ -91,9 +94,9 @@ class Parameters:
         from meters.engine import Fleet
         from meters.simulate_columns import fleet_config
 
-        model = load(self.model)
+        model = load_fleet(self.model)
         config = fleet_config(model, self.step_s, self.accuracy, self.seed)
-        source = make_source(self.scenario, model, self.seed)
+        source = make_source(self.scenario, model, self.seed, self.zone or None)
         if self.scenario.endswith(SERIES):
             last = range(self.meters - 1, self.meters)
             source.block(self.start_s, self.start_s + self.step_s, self.step_s, last)
@@ -103,7 +106,7 @@ class Parameters:
         """Where it goes."""
         from meters.simulate_columns import profile_columns, register_columns
 
-        model = load(self.model)
+        model = load_fleet(self.model)
         columns = (tuple(profile_columns(model)), tuple(register_columns(model)))
         return Dataset(folder, self.format, self.start, self.block, *columns, self.first_serial)
 
@@ -148,6 +151,7 @@ def simulate(
     start: datetime.date = START,
     step_s: int = STEP_S,
     accuracy: str = "ideal",
+    zone: str = "",
     format: str | None = None,
     shard: int = 0,
     block: int = BLOCK,
@@ -156,15 +160,15 @@ def simulate(
 ) -> Simulated:
     """Simulate `meters` meters from midnight UTC of `start` on, or go on where an earlier call was killed.
 
-    `scenario` is a name or a file of measurements, `accuracy` a name of
-    `engine.tolerance`.  `format` is "parquet" or "csv" (None:
+    `model` is one of `fleet_models.FLEETS`; `scenario` a name or a file of measurements, in which times without an offset
+    are those of `zone` (IANA; none: UTC); `accuracy` a name of `engine.tolerance`.  `format` is "parquet" or "csv" (None:
     Parquet when pyarrow is installed).  With an `executor` tasks of `shard` meters, rounded up to whole blocks, go there;
     it must see the same folder.  `progress` is told the block-days that are done and how many there are.  Raises
     DatasetError for parameters that make no sense or differ from those in the folder, EngineError for a file that holds
     no measurements for all, LockedError while another call works in the folder, OSError when files cannot be written.
     """
     chosen = format or ("parquet" if has_arrow() else "csv")
-    parameters = Parameters(model, meters, days, scenario, seed, start, step_s, block, chosen, accuracy)
+    parameters = Parameters(model, meters, days, scenario, seed, start, step_s, block, chosen, accuracy, zone)
     folder = Path(folder)
     fleet, dataset = parameters.fleet(), parameters.dataset(folder)
     with hold(folder):

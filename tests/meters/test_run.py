@@ -18,6 +18,7 @@ from dlms.cosem_time import DateTime
 from dlms.errors import AssociationRefused, LinkError, LocalProtocolError
 from dlms.ic import Clock, Data, ProfileGeneric, Register
 from dlms.types import DoubleLongUnsigned
+from meters.engine import Kind, Measurand, Quantity
 from meters.run import SCENARIOS, emulate, make_source, step_for
 from tests.vectors import construct_apdus as c
 
@@ -174,6 +175,18 @@ def test_measurements_are_played(tmp_path: Path) -> None:
         meters.run(scenario=str(file))
     with pytest.raises(OSError, match="nowhere"):
         meters.run(scenario=str(tmp_path / "nowhere.csv"))
+
+
+def test_meters_may_be_wrong() -> None:
+    """Drawn by seed and number inside the class, so the same meter errs the same way again."""
+    energy = Quantity(Measurand.ACTIVE_IMPORT, Kind.ENERGY, exponent=-6)
+    options: dict[str, Any] = {"start": START, "count": 2, "step_s": 60, "speed": 0.0}
+    true, wrong, again = (
+        emulate(accuracy=accuracy, **options).engine.registers(energy) for accuracy in ("ideal", "A", "A")
+    )
+    assert (abs(wrong / true - 1) > 0).all()
+    assert (abs(wrong / true - 1) < 0.01).all()
+    assert wrong.tolist() == again.tolist()
 
 
 def test_a_recording_of_one_meter_does_not_do_for_two(tmp_path: Path) -> None:

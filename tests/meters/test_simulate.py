@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,11 @@ import pytest
 from meters import dataset
 from meters.cli import execute
 from meters.dataset import DatasetError, has_arrow
-from meters.engine import EngineError
+from meters.engine import EngineError, Feature, Wiring
+from meters.fleet_models import load_fleet
 from meters.lock import LockedError, hold
 from meters.simulate import Parameters, Simulated, simulate
+from meters.simulate_columns import fleet_config, register_columns
 
 SMALL: dict[str, Any] = {"meters": 5, "days": 3, "step_s": 900, "block": 2}
 FORMATS = ["csv", pytest.param("parquet", marks=pytest.mark.skipif(not has_arrow(), reason="no extra `arrow`"))]
@@ -273,6 +276,47 @@ def test_measurements_are_a_scenario(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="recorded are 1 meters"):
         small(tmp_path / "more", meters=2, scenario=str(series))
     assert not (tmp_path / "more").exists()
+
+
+@pytest.mark.parametrize("model", ["kamstrup-162", "kamstrup-282", "kamstrup-382", "kamstrup-382-din"])
+def test_every_model_of_the_family(tmp_path: Path, model: str) -> None:
+    """They register what their elements carry: the same homes, but two elements' sum in a 282."""
+    small(tmp_path, model=model, scenario="solar", start=datetime.date(2026, 6, 1))
+    register = rows(contents(tmp_path)["registers/part-00000.csv"])[0]
+    assert register["energy_active_import"] > 0
+    assert register["energy_active_export"] > 0
+    assert (Feature.BREAKER in load_fleet(model).features) is (model != "kamstrup-382-din")
+    names = [column["name"] for column in json.loads((tmp_path / "manifest.json").read_text())["registers"]]
+    assert names == [column.info.name for column in register_columns(load_fleet(model))]
+    wiring = {"162": Wiring.ONE_PHASE, "282": Wiring.ARON}.get(model[9:], Wiring.THREE_PHASE)
+    assert fleet_config(load_fleet(model), 900).wiring is wiring
+
+
+def test_a_282_exports_nothing_of_a_load_at_a_poor_power_factor(tmp_path: Path) -> None:
+    """1786 W at PF 0.26: the element of L1 runs backwards."""
+    series = tmp_path / "day.csv"
+    series.write_text("time,active_w_l1,active_w_l3\n0,-1031,2817\n3600,-1031,2817\n")
+    small(tmp_path / "out", model="kamstrup-282", meters=1, days=1, scenario=str(series))
+    register = rows(contents(tmp_path / "out")["registers/part-00000.csv"])[0]
+    assert (register["energy_active_import"], register["energy_active_export"]) == (1786 * 24 // 10, 0)
+
+
+def test_local_times_of_measurements(tmp_path: Path) -> None:
+    """Midnight in Oslo is 23:00 UTC, so the first of two hours is played from then on."""
+    series = tmp_path / "day.csv"
+    series.write_text("time,active_w\n2026-01-01T00:00:00,1000\n2026-01-01T01:00:00,3000\n2026-01-01T02:00:00,5000\n")
+    options: dict[str, Any] = {"model": "kamstrup-162", "meters": 1, "days": 1, "scenario": str(series)}
+    for zone, hours in (("", (100, 300, 500)), ("Europe/Oslo", (300, 500, 100))):
+        small(tmp_path / f"in{zone.replace('/', '')}", zone=zone, **options)
+        day = contents(tmp_path / f"in{zone.replace('/', '')}")["load_profile/day=2026-01-01/part-00000.csv"]
+        readings = [0, *(row["energy_active_import"] for row in rows(day)[3:12:4])]
+        assert tuple(b - a for a, b in pairwise(readings)) == hours
+    with pytest.raises(DatasetError, match='begun with zone ""'):
+        small(tmp_path / "in", zone="Europe/Oslo", **options)
+    with pytest.raises(DatasetError, match="a time zone is that of a file"):
+        small(tmp_path / "home", zone="Europe/Oslo")
+    with pytest.raises(EngineError, match="no time zone 'Mars'"):
+        small(tmp_path / "mars", zone="Mars", **options)
 
 
 def test_lost_files_are_made_again(tmp_path: Path, expected: Files) -> None:
