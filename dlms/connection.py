@@ -489,7 +489,9 @@ class Connection:
         self._under_way.remove(exchange, late=len(exchange.earlier))
         self._ids.reserve(exchange.earlier)
         if exchange.invoke_id is None and not self.framing.reliable and self._ciphering is None:
-            self._quiet_until = None if isinstance(apdu, Aare) else now + COPY_S  # no copy of that passes for another answer
+            self._quiet_until = (
+                None if isinstance(apdu, Aare) else now + COPY_S
+            )  # no copy of that passes for another answer
         ticket = exchange.ticket
         if ticket.done:
             self.dropped += 1

@@ -16,7 +16,7 @@ from dlms.ic.access_control import (
 )
 from dlms.ic.local_port import IecHdlcSetup
 from dlms.ic.measurement import Data, ExtendedRegister, ProfileGeneric, Register
-from dlms.ic.security import SecuritySetup, SecuritySetupV1
+from dlms.ic.security import CommunicationPortProtection, SecuritySetup, SecuritySetupV1
 from dlms.ic.time_control import Clock
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "AssociationSnV3",
     "AssociationSnV4",
     "Clock",
+    "CommunicationPortProtection",
     "Data",
     "ExtendedRegister",
     "IecHdlcSetup",

@@ -1,11 +1,21 @@
-"""Security setup.  Blue Book, class 64."""
+"""Security setup and Communication port protection.  Blue Book, classes 64 and 124."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from dlms.interface import Attribute, Interface, Method
-from dlms.types import ArrayOf, Choice, Enum, OctetString, Structure
+from dlms.types import (
+    ArrayOf,
+    Choice,
+    DoubleLongUnsigned,
+    Enum,
+    Integer,
+    LongUnsigned,
+    OctetString,
+    Structure,
+    Unsigned,
+)
 
 KEY_TRANSFER_DATA = ArrayOf(Structure(("key_id", Enum), ("key_wrapped", OctetString)))
 KEY_AGREEMENT_DATA = ArrayOf(Structure(("key_id", Enum), ("key_data", OctetString)))
@@ -64,4 +74,19 @@ class SecuritySetupV1(Interface, class_id=64, version=1):
     remove_certificate = Method[tuple[Any, ...]](8, CERTIFICATE_IDENTIFICATION, 0x68)
 
 
-__all__ = ["SecuritySetup", "SecuritySetupV1"]
+class CommunicationPortProtection(Interface, class_id=124):
+    """Failed authentications lock a port, for longer each time.  Times are seconds.  Blue Book, class 124 version 0."""
+
+    protection_mode = Attribute[int](2, Enum, static=True)
+    allowed_failed_attempts = Attribute[int](3, LongUnsigned, static=True)
+    initial_lockout_time = Attribute[int](4, DoubleLongUnsigned, static=True)
+    steepness_factor = Attribute[int](5, Unsigned, static=True)
+    max_lockout_time = Attribute[int](6, DoubleLongUnsigned, static=True)
+    port_reference = Attribute[bytes](7, OctetString, static=True)
+    protection_status = Attribute[int](8, Enum)
+    failed_attempts = Attribute[int](9, DoubleLongUnsigned)
+    cumulative_failed_attempts = Attribute[int](10, DoubleLongUnsigned)
+    reset = Method[int](1, Integer, 0x50)
+
+
+__all__ = ["CommunicationPortProtection", "SecuritySetup", "SecuritySetupV1"]

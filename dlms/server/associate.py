@@ -47,11 +47,11 @@ class Answer:
     """Who the client says that it is, where the association asks for it."""
     client_title: bytes | None = None
     """The system title that the client says it has."""
+    authenticated: bool | None = None
+    """Whether the client has proved itself; None where nothing has been judged yet, or never is."""
 
 
-def answer(
-    aarq: Aarq, granted: ServerAssociation | None, device: Device, waiting: Handshake | None = None
-) -> Answer:
+def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device, waiting: Handshake | None = None) -> Answer:
     """Accept or refuse an association.  `granted` is what the device offers this pair of service access points.
 
     `waiting` is the handshake of the AARQ before, where this may be another try of it: with the same challenge of the client
@@ -70,7 +70,8 @@ def answer(
         aarq, ciphering = _deciphered(aarq, granted, device)
         request = _check_initiate(aarq, granted)
     except Refused as refusal:
-        return Answer(_refusal(name, refusal) if answerable else None, None)
+        failed = refusal.diagnostic == Diagnostic(USER, _D.AUTHENTICATION_FAILURE)
+        return Answer(_refusal(name, refusal) if answerable else None, None, authenticated=False if failed else None)
     size = request.client_max_receive_pdu_size
     conformance = request.conformance & _offered(granted)
     added = 0
@@ -90,7 +91,19 @@ def answer(
         user_information=response if ciphering is None else ciphering.close_initiate(response),
     )
     user = None if granted.users is None else aarq.calling_ae_invocation_id
-    return Answer(accepted if request.response_allowed else None, agreed, ciphering, handshake, user, aarq.calling_ap_title)
+    title, proved = aarq.calling_ap_title, True if granted.mechanism is Mechanism.LLS else None
+    told = accepted if request.response_allowed else None
+    return Answer(told, agreed, ciphering, handshake, user, title, proved)
+
+
+def not_now(aarq: Aarq) -> Answer:
+    """The answer of a port that is locked: the client may ask again later, and nothing that it said is judged."""
+    refused = Aare(
+        application_context_name=aarq.application_context_name,
+        result=int(AssociationResult.REJECTED_TRANSIENT),
+        diagnostic=Diagnostic(USER, _D.NO_REASON_GIVEN),
+    )
+    return Answer(refused if _answerable(aarq) else None, None)
 
 
 def initiate_response(agreed: Negotiated) -> InitiateResponse:
@@ -115,9 +128,7 @@ def _certificate(aarq: Aarq, granted: ServerAssociation, device: Device) -> byte
     return setup.provider.certificate(Purpose.SIGNATURE)
 
 
-def _handshake(
-    aarq: Aarq, granted: ServerAssociation, device: Device, waiting: Handshake | None
-) -> Handshake | None:
+def _handshake(aarq: Aarq, granted: ServerAssociation, device: Device, waiting: Handshake | None) -> Handshake | None:
     """Passes 1 and 2 of a high level authentication: the client's challenge is taken, ours is made."""
     if granted.mechanism < Mechanism.HLS:
         return None

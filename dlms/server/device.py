@@ -17,6 +17,7 @@ from dlms.server.store import Store
 from obis import Obis
 
 if TYPE_CHECKING:
+    from dlms.server.port_protection import PortProtection
     from dlms.server.security import SecuritySetup
 
 Objects = Mapping[tuple[int, Obis], Served]
@@ -57,10 +58,10 @@ class ServerAssociation:
 class Device:
     """What sessions serve.  One instance for one meter; tables (`objects`) may be shared by many.
 
-    `security` is the state of its Security setup objects.  `keep` is called with an association that a client has changed
-    (its secret, its users, the objects that it sees) before the change holds: when it raises LocalProtocolError, nothing
-    has changed.  Raises LocalProtocolError when the objects of an association with short names have no room, or when one
-    lacks what its authentication or ciphering needs.
+    `security` is the state of its Security setup objects, `ports` that of its Communication port protection objects.
+    `keep` is called with an association that a client has changed (its secret, its users, the objects that it sees) before
+    the change holds: when it raises LocalProtocolError, nothing has changed.  Raises LocalProtocolError when the objects of
+    an association with short names have no room, or when one lacks what its authentication or ciphering needs.
     """
 
     def __init__(
@@ -74,12 +75,17 @@ class Device:
         security: Mapping[Obis, SecuritySetup] | None = None,
         system_title: bytes | None = None,
         keep: Callable[[ServerAssociation], object] = lambda granted: None,
+        ports: Mapping[Obis, PortProtection] | None = None,
     ) -> None:
         self.store, self.logical_devices, self.quirks = store, logical_devices, quirks
         self.inactivity_timeout_s = inactivity_timeout_s
         self.associations = {(granted.client_sap, granted.server_sap): granted for granted in associations}
         """The associations as they are now: a client may change its own."""
         self._keep = keep
+        self.ports = dict(ports or {})
+        """The state of each Communication port protection object."""
+        self.now = 0.0
+        """The time of what is served."""
         self.security = dict(security or {})
         """The state of each Security setup object."""
         titles = {setup.system_title for setup in self.security.values()} | ({system_title} - {None})
@@ -99,6 +105,10 @@ class Device:
         self._keep(changed)
         self.associations[key] = changed
         return changed
+
+    def port(self, name: Obis | None) -> PortProtection | None:
+        """What protects the port with this name, None where nothing does."""
+        return next((one for one in self.ports.values() if one.port_reference == name), None)
 
     def setup(self, granted: ServerAssociation) -> SecuritySetup | None:
         """The security setup that an association uses, None when it has none."""
@@ -125,4 +135,5 @@ class Device:
 
     def handle_timeout(self, now: float) -> None:
         """Bring the device's values up to `now`."""
+        self.now = now
         self.store.advance(now)

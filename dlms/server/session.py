@@ -23,15 +23,17 @@ from dlms.general_block import BlockStream, BlockTransfer, unacknowledged, uncon
 from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.security.counters import CounterError
 from dlms.security.policy import Protection
-from dlms.server.associate import Answer, answer, initiate_response
+from dlms.server.associate import Answer, answer, initiate_response, not_now
 from dlms.server.device import Device, ServerAssociation
 from dlms.server.objects import Context
+from dlms.server.port_protection import PortProtection, ProtectionStatus
 from dlms.server.proof import client_proof, server_proof
 from dlms.server.pushes import Pushed, Pushes
 from dlms.server.refusals import AnswerTooLong, Fault, refusal
 from dlms.server.repeats import Repeats
 from dlms.server.services import Services
 from dlms.server.short_name_services import ShortNameServices
+from obis import Obis
 
 if TYPE_CHECKING:
     from dlms.ciphering import Opened
@@ -80,6 +82,8 @@ class Associated:
         self._frame_capacity: int | None = None
         self._pushed: PushProtection | None = None
         """What protects the confirmations of what was pushed outside of an association."""
+        self.proved: bool | None = None
+        """How the authentication ended that was judged last, until that is told."""
         self.confirmed: list[int] = []
         """The invoke-ids of notifications that the client has confirmed, until they are told."""
 
@@ -330,7 +334,8 @@ class Associated:
             return None
         self.machine.send(reply)
         if self._handshake is not None:
-            if self._handshake.authenticated:
+            self.proved = self._handshake.authenticated
+            if self.proved:
                 self.machine.authenticated()
                 services.reach.context.came(self._claimed)
                 self._handshake = None
@@ -376,10 +381,11 @@ class Session:
     """Serves `devices` over one medium.
 
     `devices` maps a physical address to its device; None is the one that answers when a framing knows no addresses.
+    `port` is the logical name of the object that sets the medium up in them, by which they know how it is protected.
     """
 
-    def __init__(self, devices: dict[int | None, Device], framing: ServerFraming) -> None:
-        self.devices, self.framing = devices, framing
+    def __init__(self, devices: dict[int | None, Device], framing: ServerFraming, *, port: Obis | None = None) -> None:
+        self.devices, self.framing, self.port = devices, framing, port
         self._peers: dict[Peer, Associated] = {}
         self._in_blocks: dict[Peer, Associated] = {}
         """Those whose general blocks have a timer that runs."""
@@ -498,11 +504,19 @@ class Session:
         return answers
 
     def _served(self, peer: Peer, associated: Associated, device: Device, data: bytes, now: float) -> list[bytes]:
+        port = device.port(self.port) if device.ports else None
+        locked = port is not None and port.status(now) is not ProtectionStatus.UNLOCKED
         try:
             if data[:1] in (b"\x60", b"\x62"):
                 associated.pushes.interrupt()
-                return self._acse(associated, decode_acse(data), device, peer, now)
-            return associated.receive(data, now)
+                answers = self._acse(associated, decode_acse(data), device, peer, now, locked=locked)
+            elif locked and associated.machine.state is State.AUTHENTICATING:
+                associated.close()
+                raise RemoteProtocolError("the port is locked")
+            else:
+                answers = associated.receive(data, now)
+            self._judged(associated, port, peer, now)
+            return answers
         except CounterError as fault:
             return associated.refused(data, Fault.COUNTER, fault.expected)
         except DlmsError as fault:
@@ -511,6 +525,17 @@ class Session:
             self._time(peer, associated)
             self._events.extend(Confirmed(peer, number) for number in associated.confirmed)
             associated.confirmed.clear()
+
+    def _judged(self, associated: Associated, port: PortProtection | None, peer: Peer, now: float) -> None:
+        """Tell the port how an authentication ended, before the client hears of it."""
+        proved, associated.proved = associated.proved, None
+        if port is None or proved is None:
+            return
+        try:
+            port.succeeded(peer.client_sap) if proved else port.failed(peer.client_sap, now)
+        except DlmsError:
+            associated.close()  # what cannot be counted is not let in
+            raise
 
     def _time(self, peer: Peer, associated: Associated) -> None:
         """Keep those whose timer runs, and no others; tell what has become of pushes."""
@@ -534,7 +559,9 @@ class Session:
                 associated.machine.opened(granted.pre_established)
         return associated
 
-    def _acse(self, associated: Associated, apdu: Record, device: Device, peer: Peer, now: float) -> list[bytes]:
+    def _acse(
+        self, associated: Associated, apdu: Record, device: Device, peer: Peer, now: float, *, locked: bool
+    ) -> list[bytes]:
         machine = associated.machine
         pre_established = associated.granted is not None and associated.granted.pre_established is not None
         if isinstance(apdu, Rlrq):
@@ -551,7 +578,8 @@ class Session:
             refused = answer(apdu, associated.granted, device).aare
             return [] if refused is None else [encode(refused)]
         associated.renew(device)
-        decision = answer(apdu, associated.granted, device, associated.waiting(apdu, now))
+        decision = not_now(apdu) if locked else answer(apdu, associated.granted, device, associated.waiting(apdu, now))
+        associated.proved = decision.authenticated
         if decision.negotiated is None and associated.ciphering is not None and decision.aare is not None:
             return [encode(decision.aare)]  # what is under protection does not end because of what proves nothing
         associated.close()  # an AARQ on an open association opens it anew: nothing else of the old one is kept

@@ -162,7 +162,9 @@ def test_a_request_at_any_moment(datagrams: bool, steps: int, size: int, write: 
     pair.push(push)
     taken = iter(range(steps))
     pair.line.run(lambda: next(taken, None) is None)
-    ticket = pair.start(set_value(LONG.value, LONG_VALUE) if write else get(LONG.value if size == SIZE else ENERGY.value))
+    ticket = pair.start(
+        set_value(LONG.value, LONG_VALUE) if write else get(LONG.value if size == SIZE else ENERGY.value)
+    )
     pair.line.run(lambda: ticket.done)
     ticket.result()
     pair.rest()
