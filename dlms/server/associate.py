@@ -13,6 +13,7 @@ from dlms.association import Negotiated, foreign
 from dlms.codec import encode
 from dlms.enums import AssociationResult, Conformance, Mechanism, ProviderDiagnostic, UserDiagnostic
 from dlms.errors import DecodeError, LocalProtocolError, SecurityError
+from dlms.security.policy import Access, Protection
 from dlms.server.device import Device, ServerAssociation
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device, waitin
     conformance = request.conformance & _offered(granted)
     added = 0
     if ciphering is not None:
-        ciphering.general, added = Conformance.GENERAL_PROTECTION in conformance, ciphering.overhead(conformance)
+        ciphering.general, ciphering.owed = Conformance.GENERAL_PROTECTION in conformance, _owed(granted)
+        added = ciphering.overhead(conformance)
     agreed = Negotiated(conformance, size, granted.max_receive, granted.context, granted.mechanism, added)
     response = encode(initiate_response(agreed))
     accepted = Aare(
@@ -94,6 +96,15 @@ def answer(aarq: Aarq, granted: ServerAssociation | None, device: Device, waitin
     title, proved = aarq.calling_ap_title, True if granted.mechanism is Mechanism.LLS else None
     told = accepted if request.response_allowed else None
     return Answer(told, agreed, ciphering, handshake, user, title, proved)
+
+
+def _owed(granted: ServerAssociation) -> Protection:
+    """What the rights of an association want of any response."""
+    owed = Access.NONE
+    for served in granted.objects.values():
+        for access in (*served.rights.attributes.values(), *served.rights.method_access.values()):
+            owed |= access
+    return owed.policy.response
 
 
 def not_now(aarq: Aarq) -> Answer:

@@ -33,11 +33,19 @@ class Reach:
         """A request comes, protected like this."""
         self.request, self.owed = request, Protection.NONE
 
+    @property
+    def _possible(self) -> Protection:
+        """What a response can have."""
+        return Protection.NONE if self.context.ciphering is None else self.context.ciphering.possible
+
     def _check(self, access: Access, allowed: bool, declared: bool, ref: Any) -> None:
-        """The association has the right, and the request has the protection that it wants."""
+        """The association has the right, the request the protection that it wants, and the response can have it."""
         if not allowed or not self.request.covers(access.policy.request):
             raise AccessError(_refused(declared), ref)
-        self.owed |= access.policy.response
+        owed = access.policy.response
+        if owed and not self._possible.covers(owed):
+            raise AccessError(AccessResult.READ_WRITE_DENIED, ref)  # before anything is done that could not be told
+        self.owed |= owed
 
     def read(self, attribute: CosemAttributeDescriptor, access: SelectiveAccess | None) -> Encoded | Selected:
         """The value of an attribute, ready to be sent.  Raises AccessError."""

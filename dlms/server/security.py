@@ -6,6 +6,7 @@ Blue Book, Security setup; Green Book, HLS authentication and protection of xDLM
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from dlms.acse import Aarq
 from dlms.apdu.protected import ENVELOPE_TAGS, GENERAL_TAGS
 from dlms.ciphering import Ciphering, Opened, Shape, overhead
 from dlms.enums import Conformance, Mechanism
-from dlms.errors import SecurityError
+from dlms.errors import DlmsError, SecurityError
 from dlms.ic import Data
 from dlms.interface import INTERFACES
 from dlms.quirks import Quirk
@@ -149,6 +150,8 @@ class ServerCiphering:
         self._provider, self._dedicated, self._certificate = setup.provider, dedicated, certificate
         self.general = False
         """Whether general-protection was negotiated."""
+        self.owed = Protection.NONE
+        """What the access rights want of any response, for which there must be room."""
 
     @property
     def client_title(self) -> bytes:
@@ -159,6 +162,18 @@ class ServerCiphering:
         """Raises SecurityError unless r || s is this client's signature of `data`."""
         self._ciphering.channel.provider.verify(self.client_title, signature, data)
 
+    @property
+    def possible(self) -> Protection:
+        """What a response can have: a signature where there is a key for it, and an envelope that holds it."""
+        return AUTHENTICATED_ENCRYPTED | (Protection.SIGNED if self.general and self._signs else Protection.NONE)
+
+    @functools.cached_property
+    def _signs(self) -> bool:
+        try:
+            return bool(self.setup.provider.sign(b""))
+        except DlmsError:
+            return False
+
     def overhead(self, conformance: Conformance, request: Opened = NOT_PROTECTED) -> int:
         """Octets that protection adds to a response, at most: in an envelope such as that of the initiate, or of `request`."""
         envelope = self._initiate.envelope
@@ -166,7 +181,7 @@ class ServerCiphering:
             envelope = request.shape.envelope
         elif envelope is Envelope.SERVICE and Conformance.GENERAL_PROTECTION in conformance:
             envelope = Envelope.GENERAL
-        protection = AUTHENTICATED_ENCRYPTED | self.setup.policy.response | request.protection
+        protection = AUTHENTICATED_ENCRYPTED | self.setup.policy.response | self.owed | request.protection
         return overhead(envelope, protection, self.setup.provider.suite)
 
     def close_initiate(self, response: bytes) -> bytes:

@@ -1209,4 +1209,41 @@ RULES = {
             "server/port_protection::the_object_changes_the_state",
         ),
     ),
+    "Rights that want protection": (
+        Rule(
+            "A request has the protection that the right wants",
+            "server/reach",
+            "if not allowed or not self.request.covers(access.policy.request):",
+            "if not allowed:",
+            "./access_matrix::every_bit",
+        ),
+        Rule(
+            "A response has the protection that the right wants",
+            "server/reach",
+            "self.owed |= owed",
+            "pass",
+            "./access_matrix::every_bit",
+        ),
+        Rule(
+            "Nothing is done whose response cannot have the protection that the right wants",
+            "server/reach",
+            "if owed and not self._possible.covers(owed):",
+            "if False:",
+            "./access_matrix::without_ciphering_only_what_wants_no_protection",
+        ),
+        Rule(
+            "A device without a signing key does nothing whose response must be signed",
+            "server/security",
+            "Protection.SIGNED if self.general and self._signs else",
+            "Protection.SIGNED if self.general else",
+            "./access_matrix::a_device_without_a_signing_key_signs_nothing",
+        ),
+        Rule(
+            "What one request owed, the next does not",
+            "server/reach",
+            "self.request, self.owed = request, Protection.NONE",
+            "self.request = request",
+            "./access_matrix::a_list_is_answered_as_its_strictest_member_wants",
+        ),
+    ),
 }
