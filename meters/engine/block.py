@@ -18,10 +18,12 @@ Floats = NDArray[np.floating]
 REFERENCE_C = 23.0
 """Temperature at which a meter's intrinsic errors are stated."""
 MAX_VOLTAGE_V = 1e6
-ELEMENT_FIELDS = ("active_w", "reactive_var", "voltage_v", "current_a", "voltage_thd", "current_thd")
+ELEMENT_FIELDS = ("active_w", "reactive_var", "voltage_v", "current_a", "voltage_thd", "current_thd", "short_flicker")
 """The arrays of a block that are (phase element, time, meter)."""
 STEP_FIELDS = ("inputs", "unbalance")
 """Those that are (time, meter)."""
+FIELDS = (*ELEMENT_FIELDS, *STEP_FIELDS, "voltage_harmonics")
+"""All arrays whose last axes are time and meter."""
 
 
 class Input(IntFlag):
@@ -93,7 +95,9 @@ class Block:
     `temperature_c`, of the meter, are (time, meter) or anything that broadcasts to it; `inputs` holds `Input` bits as
     (time, meter), None means all zero.  `excursions` are all that overlap the block's time.  For the counters of
     voltage quality: `unbalance` (u2, time, meter; None: that of the RMS values at the nominal angles), `voltage_thd` and
-    `current_thd` (None: sinusoidal), as shares.  EngineError when the shapes differ.  float32 is welcome: everything is
+    `current_thd` (None: sinusoidal), as shares.  For the verdict on a week also `voltage_harmonics`, (order - 1, element,
+    time, meter) as shares of the fundamental, and `short_flicker`, the Pst of the ten minutes that a step lies in (NaN:
+    unknown); what is None was not measured.  EngineError when the shapes differ.  float32 is welcome: everything is
     integrated in float64 and int64.
     """
 
@@ -108,6 +112,8 @@ class Block:
     voltage_thd: Floats | None = None
     current_thd: Floats | None = None
     temperature_c: Floats | float = REFERENCE_C
+    voltage_harmonics: Floats | None = None
+    short_flicker: Floats | None = None
 
     def __post_init__(self) -> None:
         shape = self.active_w.shape
@@ -119,10 +125,12 @@ class Block:
         for name in STEP_FIELDS:
             if (given := getattr(self, name)) is not None and given.shape != shape[1:]:
                 raise EngineError(f"{name} is {given.shape}, not {shape[1:]}")
+        if (given := self.voltage_harmonics) is not None and (given.ndim != 4 or given.shape[1:] != shape):
+            raise EngineError(f"voltage_harmonics is {given.shape}, not (order - 1, *{shape})")
 
     def cut(self, steps: slice, meters: slice = slice(None)) -> Block:
         """The part of some steps and meters; the excursions stay, for they have times of their own."""
-        fields: dict[str, Any] = {name: getattr(self, name) for name in (*ELEMENT_FIELDS, *STEP_FIELDS)}
+        fields: dict[str, Any] = {name: getattr(self, name) for name in FIELDS}
         cut = {name: value[..., steps, meters] for name, value in fields.items() if value is not None}
         shape = self.active_w.shape[1:]
         spread = (np.broadcast_to(np.asarray(values), shape) for values in (self.frequency_hz, self.temperature_c))

@@ -5,6 +5,7 @@ The bounds are those of the counters of a Kamstrup OMNIPOWER; means over longer 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -53,15 +54,17 @@ _WHOLE = (
     Measurand.DIPS,
     Measurand.SWELLS,
 )
-_PHASED = (Of.VOLTAGE, Of.THD)
-_WEEKLY = tuple(limit for limit in LIMITS if limit.of in (*_PHASED, Of.FREQUENCY, Of.UNBALANCE))
-"""What a meter can judge by its steps: they show neither flicker nor single harmonics."""
+_PHASED = (Of.VOLTAGE, Of.THD, Of.FLICKER, Of.HARMONIC)
+_VALID = -1
+"""Instead of a phase: how many intervals of a week are valid for a limit."""
+_ORDERS = tuple(limit.order for limit in LIMITS if limit.of is Of.HARMONIC)
+_ASKED: tuple[Of | int, ...] = (Of.UNBALANCE, Of.THD, *_ORDERS)
+"""What not every step shows, of the means of ten minutes."""
 COUNTED = frozenset((*_WHOLE, *PER_PHASE))
 FREQUENCY_S, MEAN_S, RAPID_S = 10, 600, 1
+PLT_S, LARGEST_PST = 7200, 100.0
 WEEK_S, MONDAY_S = 604_800, 345_600
 """Weeks begin on Monday, 0:00 UTC."""
-_MEANS, _FREQUENCIES = "ten minutes", "ten seconds"
-"""Valid intervals of a week."""
 _MILLI_PER_MICRO = 1000
 
 
@@ -109,11 +112,11 @@ class Counters:
     def __init__(self, limits: Thresholds, wiring: Wiring, meters: int, step_s: int) -> None:
         self.limits, self.wiring, self.step_s = limits, wiring, step_s
         phased = [(one, phase) for one in PER_PHASE for phase in wiring.phases]
-        weekly = [(limit, phase) for limit in _WEEKLY for phase in (wiring.phases if limit.of in _PHASED else (0,))]
-        keys: list[tuple[Measurand | Limit | str, int]] = [*((one, 0) for one in _WHOLE), *phased]
+        weekly = [(limit, phase) for limit in LIMITS for phase in (_VALID, *self._phases(limit.of))]
+        keys: list[tuple[Measurand | Limit, int]] = [*((one, 0) for one in _WHOLE), *phased]
         self.weekly = len(keys)
         """First row of what is counted anew each week: valid intervals, and those beyond a limit of EN 50160."""
-        keys += [(_MEANS, 0), (_FREQUENCIES, 0), *weekly]
+        keys += weekly
         self.rows = {key: row for row, key in enumerate(keys)}
         self._distortions = phased
         self.week: int | None = None
@@ -127,6 +130,12 @@ class Counters:
         self.shares = IntervalMeans(MEAN_S, 1 + 2 * elements, meters, step_s)
         """Unbalance, THD of the voltages, of the currents."""
         self.marks = IntervalMeans(MEAN_S, 1, meters, step_s)
+        self.missing, self.unfelt = IntervalMeans(MEAN_S, len(_ASKED), 1, step_s), IntervalMeans(PLT_S, 1, 1, step_s)
+        """Which steps show nothing of what is asked, and no flicker; the same for all meters."""
+        self.harmonics: IntervalMeans | None = None
+        """Squares of the harmonics that EN 50160 limits, by order and element."""
+        self.flicker: IntervalMeans | None = None
+        """Cubes of Pst, and where they are unknown, by element.  Both from the first block on that has any."""
         self.last_uv: Doubles = np.full((elements, meters), np.nan)
         self.last_marked: Bools = np.zeros(meters, np.bool_)
         self.waiting: list[Counts] = []
@@ -162,17 +171,22 @@ class Counters:
     def verdicts(self, meter: int, *, so_far: bool = False) -> list[Verdict]:
         """What EN 50160 says of the last whole week, or of this one so far.  EngineError when there is nothing yet."""
         counted = self.values[self.weekly :] if so_far else self.last_week
-        valid = (
-            {} if counted is None else {one: int(counted[row, meter]) for row, one in enumerate((_MEANS, _FREQUENCIES))}
-        )
-        if counted is None or not all(valid.values()):
-            raise EngineError("a week without a valid value has no verdict" if so_far else "no week is over yet")
+        if counted is None:
+            raise EngineError("no week is over yet")
         verdicts = []
-        for limit in _WEEKLY:
-            rows = [row - self.weekly for (key, _), row in self.rows.items() if key is limit]
-            total = valid[_FREQUENCIES if limit.of is Of.FREQUENCY else _MEANS]
-            verdicts.append(Verdict(limit.what, 1 - int(counted[rows, meter].max()) / total, limit.needed))
+        for limit in LIMITS:
+            total, *outside = (
+                int(counted[self.rows[limit, phase] - self.weekly, meter])
+                for phase in (_VALID, *self._phases(limit.of))
+            )
+            if not total and limit.of in (Of.VOLTAGE, Of.FREQUENCY):
+                raise EngineError("a week without a valid value has no verdict" if so_far else "no week is over yet")
+            verdicts.append(Verdict(limit.what, 1 - max(outside) / total if total else math.nan, limit.needed))
         return verdicts
+
+    def _phases(self, of: Of) -> tuple[int, ...]:
+        """Of which a limit is judged."""
+        return self.wiring.phases if of in _PHASED else (0,)
 
     def look(
         self, block: Block, voltage_uv: Doubles, powered: Bools | None, marked: NDArray[np.uint32] | None, start_s: int
@@ -186,7 +200,6 @@ class Counters:
         for measurand, share in FREQUENCY_SHARES.items():
             limit_uhz = nominal_uhz * (1 + share)
             self._wait(measurand, 0, ends_ms, means < limit_uhz if share < 0 else means > limit_uhz)
-        self._wait(_FREQUENCIES, 0, ends_ms, ~np.isnan(means))
         self._judge(Of.FREQUENCY, ends_ms, means[None] / nominal_uhz)
         self._look_at_means(block, voltage_uv, powered, marked, start_s)
         if self.step_s <= RAPID_S:
@@ -211,21 +224,65 @@ class Counters:
         for row, (measurand, phase) in enumerate(self._distortions, 1):
             self._wait(measurand, phase, ends_ms, shares[row] > self.limits.thd * MICRO)
         valid = (flagged == 0) & ~np.isnan(voltage[0])
-        self._wait(_MEANS, 0, ends_ms, valid)
-        for of, values in (
-            (Of.VOLTAGE, voltage),
-            (Of.UNBALANCE, shares[:1] / MICRO),
-            (Of.THD, shares[1 : 1 + elements] / MICRO),
-        ):
-            self._judge(of, ends_ms, np.where(valid, values, np.nan))
+        self._judge(Of.VOLTAGE, ends_ms, np.where(valid, voltage, np.nan))
+        shown = self._shown(block, voltage_uv.shape[1], start_s)
+        for of, values in ((Of.UNBALANCE, shares[:1] / MICRO), (Of.THD, shares[1 : 1 + elements] / MICRO)):
+            self._judge(of, ends_ms, np.where(valid & shown[of], values, np.nan))
+        if block.voltage_harmonics is not None or self.harmonics is not None:
+            harmonics = self._harmonics(block, voltage_uv, powered, start_s)
+            for order, values in zip(_ORDERS, harmonics, strict=True):
+                self._judge(Of.HARMONIC, ends_ms, np.where(valid & shown[order], values, np.nan), order)
+        self._look_at_flicker(block, voltage_uv, start_s)
 
-    def _judge(self, of: Of, ends_ms: Ints, values: Doubles) -> None:
-        """Count where values (phase, interval, meter) are beyond the limits of EN 50160."""
-        for limit in _WEEKLY:
-            if limit.of is of:
-                phases = self.wiring.phases if of in _PHASED else (0,)
-                for phase, line in zip(phases, values, strict=True):
-                    self._wait(limit, phase, ends_ms, limit.outside(line))
+    def _shown(self, block: Block, steps: int, start_s: int) -> dict[Of | int, Bools]:
+        """Of what is asked, in which ten minutes every step shows it, (interval, 1)."""
+        orders = 0 if block.voltage_harmonics is None else len(block.voltage_harmonics)
+        unbalanced = block.unbalance is None and self.wiring is not Wiring.THREE_PHASE
+        missing = [unbalanced, block.voltage_thd is None, *(order > orders for order in _ORDERS)]
+        given = np.broadcast_to(np.array(missing, np.int64)[:, None, None], (len(missing), steps, 1))
+        _, means = self.missing.window(given, None, start_s)
+        return dict(zip(_ASKED, means == 0, strict=True))
+
+    def _harmonics(self, block: Block, voltage_uv: Doubles, powered: Bools | None, start_s: int) -> Doubles:
+        """Roots of the means of the squares of the harmonics of _ORDERS, (order, element, interval, meter)."""
+        elements, steps, meters = voltage_uv.shape
+        if self.harmonics is None:
+            self.harmonics = IntervalMeans(MEAN_S, len(_ORDERS) * elements, meters, self.step_s)
+        squares = np.zeros((len(_ORDERS), elements, steps, meters), np.int64)
+        for row, order in zip(squares, _ORDERS, strict=True):
+            if block.voltage_harmonics is not None and order <= len(block.voltage_harmonics):
+                share = np.minimum(np.nan_to_num(block.voltage_harmonics[order - 1], nan=1.0), 1.0)
+                row[...] = np.rint(np.square(share * MICRO))
+        _, means = self.harmonics.window(squares.reshape(-1, steps, meters), powered, start_s)
+        roots: Doubles = np.sqrt(means).reshape(len(_ORDERS), elements, -1, meters) / MICRO
+        return roots
+
+    def _look_at_flicker(self, block: Block, voltage_uv: Doubles, start_s: int) -> None:
+        """Plt of two hours: the cubic mean of Pst, if all of them are known."""
+        elements, steps, meters = voltage_uv.shape
+        severity = block.short_flicker
+        unfelt = np.full((1, steps, 1), severity is None, np.int64)
+        ends_ms, (missing,) = self.unfelt.window(unfelt, None, start_s)
+        if severity is None and self.flicker is None:
+            return
+        if self.flicker is None:
+            self.flicker = IntervalMeans(PLT_S, 2 * elements, meters, self.step_s)
+        values = np.zeros((2, elements, steps, meters), np.int64)
+        if severity is not None:
+            values[0] = np.rint(np.minimum(np.nan_to_num(severity), LARGEST_PST) ** 3 * MICRO)
+            values[1] = np.isnan(severity)
+        _, means = self.flicker.window(values.reshape(-1, steps, meters), None, start_s)
+        known = (missing == 0) & (means[elements:] == 0).all(axis=0)
+        self._judge(Of.FLICKER, ends_ms, np.where(known, np.cbrt(means[:elements] / MICRO), np.nan))
+
+    def _judge(self, of: Of, ends_ms: Ints, values: Doubles, order: int = 0) -> None:
+        """Count where values (phase, interval, meter) are valid, and where beyond the limits of EN 50160."""
+        valid: Bools = ~np.asarray(np.isnan(values).any(axis=0))
+        for limit in LIMITS:
+            if limit.of is of and limit.order == order:
+                self._wait(limit, _VALID, ends_ms, valid)
+                for phase, line in zip(self._phases(of), values, strict=True):
+                    self._wait(limit, phase, ends_ms, limit.outside(line) & valid)
 
     def counts(self, changes: Iterable[Change]) -> Counts:
         """Everything that the window brings, the events too."""
@@ -247,7 +304,7 @@ class Counters:
             return None, *place
         return self.rows[OF_EVENT[change.kind][0], 0], *place
 
-    def _wait(self, measurand: Measurand | Limit | str, phase: int, ends_ms: Ints, outside: Bools) -> None:
+    def _wait(self, measurand: Measurand | Limit, phase: int, ends_ms: Ints, outside: Bools) -> None:
         """Count where (interval, meter) is true, at the end of the interval."""
         if outside.any():
             number, meter = np.nonzero(outside)

@@ -134,8 +134,10 @@ class Engine:
         return tile.watch(output, index).take()
 
     def week(self, meter: int = 0, *, so_far: bool = False) -> list[Verdict]:
-        """What EN 50160 says of the last whole week (Monday to Sunday, UTC), or of this one so far, by what the steps
-        show: neither flicker nor single harmonics.  EngineError without `Config.power_quality` or before a week is over.
+        """What EN 50160 says of the last whole week (Monday to Sunday, UTC), or of this one so far.
+
+        Distortion, harmonics and flicker are judged when the source's blocks carry them for whole intervals, and are
+        "not measured" otherwise.  EngineError without `Config.power_quality` or before a week is over.
         """
         tile, index = self._current(meter)
         if tile.counters is None:

@@ -25,6 +25,7 @@ ADAPTATION_S, MEMORY_S = 27.3, 0.3
 PST_S, PLT_COUNT = 600, 12
 _HIGH_PASS_HZ, _LOW_PASS_SHARE, _ORDER = 0.05, 0.7, 6
 _CALIBRATION_HZ = 8.8
+_SLACK_S = 1e-6
 _Response = Callable[[Doubles], NDArray[np.complex128]]
 
 
@@ -109,6 +110,48 @@ def ten_minutes(sensation: Doubles) -> list[Doubles]:
     """The whole ten minutes of Pinst, from its begin on."""
     length = round(PST_S * RATE_HZ)
     return [sensation[first : first + length] for first in range(0, sensation.size - length + 1, length)]
+
+
+def pst_of_ten_minutes(
+    voltage_v: NDArray[np.floating],
+    sample_rate_hz: float,
+    start_s: float,
+    nominal_hz: float = 50.0,
+    lamp: Lamp = LAMP_230_V,
+) -> tuple[int, Doubles]:
+    """Pst (phase, interval) of whole ten minutes of UTC, and the number of the first since 1970; none when samples
+    (phase, time) from `start_s` on hold none after the filters have settled.  EngineError as `instantaneous`."""
+    begin_s, stop_s = start_s + SETTLE_S, start_s + voltage_v.shape[1] / sample_rate_hz
+    first, last = -int(-(begin_s - _SLACK_S) // PST_S), int((stop_s + _SLACK_S) // PST_S)
+    severities = np.empty((len(voltage_v), max(last - first, 0)))
+    if severities.size:
+        for row, row_v in zip(severities, voltage_v, strict=True):
+            felt = instantaneous(row_v, sample_rate_hz, nominal_hz, lamp)
+            for index in range(last - first):
+                begin = round(((first + index) * PST_S - begin_s) * RATE_HZ)
+                row[index] = pst(felt[begin : begin + round(PST_S * RATE_HZ)])
+    return first, severities
+
+
+def short_flicker(
+    voltage_v: NDArray[np.floating],
+    sample_rate_hz: float,
+    start_s: float,
+    steps: int,
+    step_s: int = 1,
+    nominal_hz: float = 50.0,
+    lamp: Lamp = LAMP_230_V,
+) -> Doubles:
+    """`Block.short_flicker` of one meter, (phase, step, 1), of the steps from `start_s` on; NaN where nothing is known.
+
+    A step that lies in two intervals has that of its begin.  EngineError as `instantaneous`.
+    """
+    first, severities = pst_of_ten_minutes(voltage_v, sample_rate_hz, start_s, nominal_hz, lamp)
+    index = ((start_s + np.arange(steps) * step_s + _SLACK_S) // PST_S).astype(np.int64) - first
+    known = (index >= 0) & (index < severities.shape[1])
+    found = np.full((len(voltage_v), steps), np.nan)
+    found[:, known] = severities[:, index[known]]
+    return found[..., None]
 
 
 _PST = (

@@ -173,6 +173,10 @@ class PhasePower:
         thd = (np.minimum(thd, LARGEST_THD) for thd in (self.voltage_thd, self.current_thd))
         voltage_thd, current_thd = (steps.mean(shares)[..., None] for shares in thd)
         three = len(self.active_w) == 3
+        harmonics = None
+        if self.voltage_h is not None:
+            sizes = np.moveaxis(np.abs(self.voltage_h), -1, 0)
+            harmonics = np.sqrt(steps.mean(np.square(np.minimum(share(sizes, sizes[:1]), LARGEST_THD))))[..., None]
         return Block(
             steps.mean(self.active_w)[..., None],
             steps.mean(self.reactive_var)[..., None],
@@ -183,6 +187,7 @@ class PhasePower:
             unbalance=steps.mean(np.minimum(self.unbalance, LARGEST_THD))[..., None] if three else None,
             voltage_thd=voltage_thd,
             current_thd=current_thd,
+            voltage_harmonics=harmonics,
         )
 
     def _excursions(self, start_s: float, stop_s: float, refresh: Refresh) -> Excursions | None:

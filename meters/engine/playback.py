@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from meters.engine.block import ELEMENT_FIELDS, STEP_FIELDS, Block, Excursions, Source
+from meters.engine.block import FIELDS, Block, Excursions, Source
 from meters.engine.errors import EngineError
 
 
@@ -65,12 +65,12 @@ class Disturbed:
 
 def side_by_side(blocks: Sequence[Block]) -> Block:
     """One block of the meters of all blocks, in order.  EngineError when their elements, steps or fields differ."""
-    names = (*ELEMENT_FIELDS, *STEP_FIELDS)
-    if len({(one.active_w.shape[:2], *(getattr(one, name) is None for name in names)) for one in blocks}) != 1:
+    shapes_of = (tuple(None if (a := getattr(one, n)) is None else a.shape[:-1] for n in FIELDS) for one in blocks)
+    if len(set(shapes_of)) != 1:
         raise EngineError("blocks of different elements, steps or fields do not lie side by side")
     fields = {
         name: np.concatenate([getattr(one, name) for one in blocks], axis=-1)
-        for name in names
+        for name in FIELDS
         if getattr(blocks[0], name) is not None
     }
     shapes = [one.active_w.shape[1:] for one in blocks]

@@ -15,7 +15,7 @@ import numpy as np
 from meters.engine.energy import Doubles
 from meters.engine.errors import EngineError
 from meters.engine.events import EventKind
-from meters.engine.flicker import LAMP_230_V, PST_S, RATE_HZ, SETTLE_S, Lamp, instantaneous, plt, pst
+from meters.engine.flicker import LAMP_230_V, PST_S, SETTLE_S, Lamp, plt, pst_of_ten_minutes
 from meters.engine.incoherent import incoherent
 from meters.engine.phase_power import LARGEST_THD, PhasePower
 from meters.engine.phasor import share
@@ -183,15 +183,9 @@ class Recorder:
             voltage_v = np.concatenate([self._settling.voltage_v, voltage_v], axis=1)
         tail_v = voltage_v[:, -round(SETTLE_S * rate_hz) :].copy()
         self._settling = Waveform(tail_v, tail_v, rate_hz)
-        begin_s = start_s + SETTLE_S
-        first, last = -int(-(begin_s - 1e-6) // PST_S), int((self.stop_s + 1e-6) // PST_S)
-        if first >= last:
-            return
-        for row_v in voltage_v:
-            felt = instantaneous(row_v, rate_hz, self.limits.nominal_hz, lamp)
-            for number in range(first, last):
-                begin = round((number * PST_S - begin_s) * RATE_HZ)
-                self._flicker.setdefault(number, []).append(pst(felt[begin : begin + round(PST_S * RATE_HZ)]))
+        first, severities = pst_of_ten_minutes(voltage_v, rate_hz, start_s, self.limits.nominal_hz, lamp)
+        for number, column in enumerate(severities.T.tolist(), first):
+            self._flicker[number] = column
 
     @property
     def three_seconds(self) -> Aggregates:

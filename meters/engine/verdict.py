@@ -5,6 +5,7 @@ The limits are from memory, not from the text of the standard.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -66,7 +67,8 @@ LIMITS = (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is demanded, the share of values within it (of several phases the worst), whether that is enough."""
+    """What is demanded, the share of values within it (of several phases the worst; NaN: not measured), whether that is
+    enough."""
 
     what: str
     share: float
@@ -74,8 +76,15 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether enough of the values lie within the limits."""
+        """Whether enough of the values lie within the limits; never of what was not measured."""
         return self.share >= self.needed
+
+    @property
+    def outcome(self) -> str:
+        """ "passed", "failed" or "not measured"."""
+        if math.isnan(self.share):
+            return "not measured"
+        return "passed" if self.passed else "failed"
 
 
 def en_50160(
@@ -93,7 +102,7 @@ def en_50160(
     """The verdicts of one place's week after EN 50160:2010, low voltage.
 
     `voltage_v` and `thd` are (phase, 10 min), `frequency_hz` (10 s), `unbalance` (10 min), `harmonics` order -> (phase,
-    10 min); shares, not per cent; `long_flicker` are Plt (phase, 2 h).  What is not given is not judged.  Flagged
+    10 min); shares, not per cent; `long_flicker` are Plt (phase, 2 h).  What is not given was not measured.  Flagged
     intervals (10 min) are left out; EngineError when none remains.
     """
     kept = np.ones(voltage_v.shape[-1], np.bool_) if flagged is None else ~flagged
@@ -110,7 +119,6 @@ def en_50160(
     verdicts = []
     for limit in LIMITS:
         values = given.get((limit.of, limit.order))
-        if values is not None:
-            within = 1.0 - limit.outside(values).mean(axis=-1)
-            verdicts.append(Verdict(limit.what, float(np.min(within)), limit.needed))
+        share = math.nan if values is None else float(np.min(1.0 - limit.outside(values).mean(axis=-1)))
+        verdicts.append(Verdict(limit.what, share, limit.needed))
     return verdicts

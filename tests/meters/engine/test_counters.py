@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -27,7 +28,10 @@ from meters.engine import (
     en_50160,
 )
 from meters.engine.counters import FREQUENCY_SHARES
+from meters.engine.flicker import plt, short_flicker
 from meters.engine.phasor import TURN, unbalance
+from meters.engine.recorder import Recorder
+from meters.engine.waveform import Waveform, coherent
 from meters.scenario import Constant, Fault, FaultKind, Faults
 from tests.meters.engine.reference import START_S
 
@@ -174,7 +178,10 @@ def test_the_week_of_a_living_meter_is_judged_as_its_values_are(seed):
     voltage_v[0, early + 10, 0], voltage_v[2, early + 11, 1] = 250.0, 260.0
     thd, share = rng.uniform(0, 0.083, voltage_v.shape), rng.uniform(0, 0.021, voltage_v.shape[1:])
     frequency_hz = rng.normal(50, 0.25, share.shape)
+    harmonics = rng.uniform(0, 0.05, (5, *voltage_v.shape))
+    severity = rng.uniform(0, 1.7, voltage_v.shape)
     whole = block(voltage_v, frequency_hz=frequency_hz, unbalance=share, voltage_thd=thd)
+    whole = replace(whole, voltage_harmonics=harmonics, short_flicker=severity)
     start_s = MONDAY_S - early * 600
     config = Config(step_s=600, power_quality=Thresholds(), logs=LOGS)
     engine = Engine(config, Playback(whole, start_s, 600), start_s, 2)
@@ -192,11 +199,97 @@ def test_the_week_of_a_living_meter_is_judged_as_its_values_are(seed):
                 unbalance=share[part, meter],
                 thd=thd[:, part, meter],
                 flagged=flagged,
+                harmonics={order: harmonics[order - 1, :, part, meter] for order in (3, 5)},
+                long_flicker=plt(severity[:, part, meter]),
             )
             found = engine.week(meter, so_far=so_far)
             assert [(one.what, one.needed) for one in found] == [(one.what, one.needed) for one in expected]
-            assert [one.share for one in found] == pytest.approx([one.share for one in expected])
-            assert any(not one.passed for one in found)
+            assert [one.share for one in found] == pytest.approx([one.share for one in expected], nan_ok=True)
+            assert {one.outcome for one in found} == {"passed", "failed", "not measured"}
+
+
+def outcomes(engine: Engine) -> dict[str, str]:
+    return {one.what.split(" ")[0]: one.outcome for one in engine.week(so_far=True) if "harmonic" not in one.what}
+
+
+def test_what_was_not_measured_has_not_passed():
+    """Steps without THD, harmonics, flicker; then two hours that have them, of which the first has no Pst in one step."""
+    steps = 36
+    plain = block(np.full((3, steps, 1), 230.0))
+    config = Config(step_s=600, power_quality=Thresholds(), logs=LOGS)
+    engine = Engine(config, Playback(plain, MONDAY_S, 600), MONDAY_S)
+    engine.advance(MONDAY_S + steps * 600)
+    measured = {"voltage": "passed", "frequency": "passed", "unbalance": "passed"}
+    assert outcomes(engine) == measured | {"THD": "not measured", "flicker": "not measured"}
+    assert {one.outcome for one in engine.week(so_far=True) if "harmonic" in one.what} == {"not measured"}
+    assert not any(one.passed for one in engine.week(so_far=True) if one.outcome == "not measured")
+    for known, outcome in ((24, "not measured"), (23, "passed")):
+        severity = np.full((3, steps, 1), np.nan)
+        severity[:, known:] = 0.5
+        severity[1, 24:] = np.nan if outcome == "not measured" else 0.9
+        felt = replace(plain, short_flicker=severity, voltage_thd=np.full(severity.shape, 0.01))
+        engine = Engine(config, Playback(felt, MONDAY_S, 600), MONDAY_S)
+        engine.advance(MONDAY_S + steps * 600)
+        assert outcomes(engine) == measured | {"THD": "passed", "flicker": outcome}
+    one = Engine(
+        replace(config, wiring=Wiring.ONE_PHASE),
+        Playback(block(np.full((1, steps, 1), 230.0)), MONDAY_S, 600),
+        MONDAY_S,
+    )
+    one.advance(MONDAY_S + steps * 600)
+    assert outcomes(one)["unbalance"] == "not measured"
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Two sources of a quarter of an hour each, one after the other."""
+
+    first: Block
+    second: Block
+
+    def block(self, start_s: int, stop_s: int, step_s: int, meters: range) -> Block:
+        which = self.first if start_s < MONDAY_S + 900 else self.second
+        return Playback(which, start_s - start_s % 900, step_s).block(start_s, stop_s, step_s, meters)
+
+
+def test_what_a_part_of_an_interval_lacks_was_not_measured():
+    """Steps of a minute, of two sources one after the other: the ten minutes in which they meet do not count, or half
+    of their THD would have passed."""
+    thin = block(np.full((3, 15, 1), 230.0))
+    rich = replace(thin, voltage_thd=np.full((3, 15, 1), 0.09), voltage_harmonics=np.full((3, 3, 15, 1), 0.06))
+    for first, second, share in ((thin, rich, 0.0), (rich, thin, 0.0), (rich, rich, 0.0), (thin, thin, np.nan)):
+        config = Config(step_s=60, power_quality=Thresholds(), logs=LOGS)
+        engine = Engine(config, Turns(first, second), MONDAY_S)
+        engine.advance(MONDAY_S + 900)
+        engine.advance(MONDAY_S + 1800)
+        found = {one.what: one.share for one in engine.week(so_far=True)}
+        assert found["THD 8 %"] == pytest.approx(share, nan_ok=True)
+        assert found["harmonic 3"] == pytest.approx(share, nan_ok=True)
+        assert np.isnan(found["harmonic 5"])
+
+
+def test_waveforms_carry_harmonics_and_flicker():
+    """Eleven minutes at 800 samples a second from 23:59 on: 7 % of harmonic 5, and ten whole minutes of Pst."""
+    start_s, seconds, rate_hz = MONDAY_S - 60, 660, 800
+    angle = 2 * np.pi * 50 * np.arange(seconds * rate_hz) / rate_hz
+    voltage_v = np.stack(
+        [325 * np.sin(angle - k) + 22.75 * np.sin(5 * (angle - k)) for k in (0, 2 * np.pi / 3, 4 * np.pi / 3)]
+    )
+    wave = Waveform(voltage_v, np.zeros_like(voltage_v), float(rate_hz))
+    measured = coherent(wave, 16, harmonics=5).block(start_s=start_s)
+    severity = short_flicker(voltage_v, rate_hz, start_s, seconds)
+    assert np.isnan(severity[:, :60]).all()
+    assert (severity[:, 60:] < 0.1).all()
+    whole = replace(measured, short_flicker=severity)
+    engine = Engine(Config(power_quality=Thresholds()), Playback(whole, start_s), start_s)
+    engine.advance(start_s + seconds)
+    found = {one.what: one.outcome for one in engine.week(so_far=True)}
+    assert found["harmonic 5"] == "failed"
+    assert found["THD 8 %"] == found["harmonic 3"] == "passed"
+    assert found["harmonic 7"] == found["flicker Plt 1"] == "not measured", "five orders, and no two hours"
+    recorder = Recorder(phases=3, harmonics=1)
+    recorder.take(wave, start_s)
+    assert np.allclose(recorder.short_flicker[1], severity[:, 60, 0][:, None])
 
 
 def test_what_is_not_counted_says_so():
