@@ -243,13 +243,13 @@ class Ciphering:
     def _general_ciphering(self, apdu: bytes, control: SecurityControl, shape: Shape) -> bytes:
         transaction_id = shape.transaction_id or secrets.token_bytes(TRANSACTION_ID)
         channel, key_info = self._sending(shape, transaction_id)
-        header = self._header(transaction_id)
+        header = self._header(transaction_id, shape.broadcast)
         content = channel.protect(apdu, control, prefixed(*header))
         return encode(GeneralCiphering(*header, key_info, content))
 
-    def _header(self, transaction_id: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
-        """Transaction-id, originator, recipient, date-time and other information of what we send."""
-        return transaction_id, self.channel.own_title, self.channel.peer_title, b"", b""
+    def _header(self, transaction_id: bytes, broadcast: bool) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+        """Transaction-id, originator, recipient (nobody: everybody), date-time and other information of what we send."""
+        return transaction_id, self.channel.own_title, b"" if broadcast else self.channel.peer_title, b"", b""
 
     def _sending(self, shape: Shape, transaction_id: bytes) -> tuple[Channel, IdentifiedKey | WrappedKey | AgreedKey]:
         """The channel whose key protects what we send, and how the message describes that key."""
@@ -295,7 +295,7 @@ class Ciphering:
         return self.channel.provider.peer_key(self.channel.peer_title, Purpose.KEY_AGREEMENT)
 
     def _signed(self, apdu: bytes, shape: Shape) -> bytes:
-        header = self._header(shape.transaction_id or secrets.token_bytes(TRANSACTION_ID))
+        header = self._header(shape.transaction_id or secrets.token_bytes(TRANSACTION_ID), shape.broadcast)
         signature = self.channel.provider.sign(prefixed(*header, apdu))
         return encode(GeneralSigning(*header, apdu, signature))
 

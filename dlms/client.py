@@ -110,14 +110,22 @@ class Client:
         return Reading.of(raw, self._scaler_unit(register))
 
     def set(
-        self, ref: AttributeRef[Any], value: Any, access: SelectiveAccess | None = None, *, confirmed: bool = True
+        self,
+        ref: AttributeRef[Any],
+        value: Any,
+        access: SelectiveAccess | None = None,
+        *,
+        confirmed: bool = True,
+        broadcast: bool = False,
     ) -> None:
         """Write one attribute; a value of a wrong type is refused before anything is sent.
 
-        Without confirmation it is sent, and nobody tells what came of it.
+        Without confirmation it is sent, and nobody tells what came of it.  A `broadcast`, which has none, goes under the
+        broadcast key, that all meters know.
         """
         self._hide(ref.attribute, value)
-        self._run(self._names.set_value(ref, value, access, confirmed=confirmed))
+        operation = self._names.set_value(ref, value, access, confirmed=confirmed and not broadcast)
+        self._run(operation, broadcast=broadcast)
 
     def set_many(self, assignments: Sequence[Assignment]) -> list[AccessError | None]:
         """Write several attributes: None for each that was written, the AccessError of each that was refused."""
@@ -125,10 +133,16 @@ class Client:
             self._hide(ref.attribute, value)
         return self._run(self._names.set_many(assignments))
 
-    def call(self, ref: MethodRef[Any], parameter: Any = ABSENT, *, confirmed: bool = True) -> Any:
-        """Call one method; returns what it returns, None for nothing, and without confirmation, which tells nothing."""
+    def call(
+        self, ref: MethodRef[Any], parameter: Any = ABSENT, *, confirmed: bool = True, broadcast: bool = False
+    ) -> Any:
+        """Call one method; returns what it returns, None for nothing, and without confirmation, which tells nothing.
+
+        A `broadcast`, which has none, goes under the broadcast key, that all meters know.
+        """
         self._hide(ref.method, parameter)
-        return self._run(self._names.call(ref, parameter, confirmed=confirmed))
+        operation = self._names.call(ref, parameter, confirmed=confirmed and not broadcast)
+        return self._run(operation, broadcast=broadcast)
 
     def call_many(self, calls: Sequence[Call]) -> list[Any]:
         """Call several methods: what each returned; an AccessError stands in the place of each that the meter refuses."""
@@ -229,11 +243,11 @@ class Client:
     def _referencing(self, negotiated: Negotiated) -> Referencing:
         return referencing(negotiated, datagrams=not self.connection.framing.reliable)
 
-    def _run(self, operation: Operation[T]) -> T:
-        return self._wait(self._start(operation))
+    def _run(self, operation: Operation[T], *, broadcast: bool = False) -> T:
+        return self._wait(self._start(operation, broadcast=broadcast))
 
-    def _start(self, operation: Operation[T]) -> Ticket[T]:
-        return self.connection.start(operation, time.monotonic(), high_priority=self.high_priority)
+    def _start(self, operation: Operation[T], *, broadcast: bool = False) -> Ticket[T]:
+        return self.connection.start(operation, time.monotonic(), high_priority=self.high_priority, broadcast=broadcast)
 
     def _hide(self, declared: AttributeDeclaration | MethodDeclaration | None, value: Any) -> None:
         """Keep a secret that is sent out of the trace."""

@@ -19,7 +19,7 @@ from dlms.errors import SecurityError
 from dlms.security.channel import Channel
 from dlms.security.counters import Counters, MemoryCounterStore
 from dlms.security.keys import Secret
-from dlms.security.policy import AUTHENTICATED_ENCRYPTED
+from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Envelope, Protection
 
 UNPROTECTED_TAGS = (ExceptionResponse.prefix, ConfirmedServiceError.prefix)
 """Refusals that a server sends when it cannot protect them: they are believed as refusals of what only reads."""
@@ -78,13 +78,21 @@ class ClientCiphering:
             shape = Shape(broadcast=shape.broadcast)
         return self._ciphering.close(initiate, AUTHENTICATED_ENCRYPTED, shape)
 
-    def close(self, data: bytes, *, authenticating: bool) -> bytes:
-        """An encoded APDU in the envelope that the user asked for; while `authenticating` in that of the initiate."""
+    def close(self, data: bytes, *, authenticating: bool, broadcast: bool = False) -> bytes:
+        """An encoded APDU in the envelope that the user asked for; while `authenticating` in that of the initiate.
+
+        A `broadcast` goes under the broadcast key, in an envelope that may have it, and is always authenticated.
+        """
         if data[0] in ACSE:
             return data
         if authenticating:
             return self._ciphering.close(data, AUTHENTICATED_ENCRYPTED, self._global_shape)
-        return self._ciphering.close(data, self.security.protection, self.security.shape)
+        protection, shape = self.security.protection, self.security.shape
+        if not broadcast:
+            return self._ciphering.close(data, protection, shape)
+        envelope = Envelope.IDENTIFIED if shape.envelope.describes_key else shape.envelope
+        shape = shape._replace(envelope=envelope, dedicated=False, broadcast=True)
+        return self._ciphering.close(data, protection | Protection.AUTHENTICATED, shape)
 
     def accepted(self, apdu: Record) -> Record:
         """An AARE or RLRE with its initiate deciphered.  Raises SecurityError for one that accepts without proof."""

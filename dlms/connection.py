@@ -173,13 +173,20 @@ class Connection:
             self._drain_framing(now)
 
     def start(
-        self, operation: Operation[T], now: float, timeout_s: float | None = None, *, high_priority: bool = True
+        self,
+        operation: Operation[T],
+        now: float,
+        timeout_s: float | None = None,
+        *,
+        high_priority: bool = True,
+        broadcast: bool = False,
     ) -> Ticket[T]:
         """Queue an operation.  `timeout_s` is the budget of each of its exchanges, link repetitions included.
 
         One of high priority begins before those that are not, and says so to the meter where that was negotiated.
+        What a `broadcast` sends without waiting for an answer goes under the broadcast key.
         """
-        ticket = Ticket(operation, timeout_s or self.timeout_s, high_priority=high_priority)
+        ticket = Ticket(operation, timeout_s or self.timeout_s, high_priority=high_priority, broadcast=broadcast)
         if self.closed is not None:
             self._finish(ticket, None, LinkError(self.closed))
         else:
@@ -378,13 +385,14 @@ class Connection:
             raise LocalProtocolError(f"{apdu.wire_name()} of {len(data)} octets; the peer receives {limit}")
         return limit
 
-    @property
-    def _authenticating(self) -> bool:
-        return self.association.state is State.AUTHENTICATING
-
-    def _closed(self, data: bytes) -> bytes:
-        """An encoded APDU in its envelope, where there is one."""
-        return data if self._ciphering is None else self._ciphering.close(data, authenticating=self._authenticating)
+    def _closed(self, data: bytes, *, broadcast: bool = False) -> bytes:
+        """An encoded APDU in its envelope, where there is one.  Raises LocalProtocolError for a broadcast without keys."""
+        if self._ciphering is not None:
+            authenticating = self.association.state is State.AUTHENTICATING
+            return self._ciphering.close(data, authenticating=authenticating, broadcast=broadcast)
+        if broadcast:
+            raise LocalProtocolError("a broadcast goes under the broadcast key: that takes a ciphered context")
+        return data
 
     def _encode(self, apdu: Record, ticket: Ticket[Any], *, confirmed: bool = True) -> tuple[bytes, int | None]:
         """The bytes of an APDU, protected, with its invoke-id in place, and that id (None where there is none)."""
@@ -397,7 +405,7 @@ class Connection:
         data, ticket.invoke_id = self._ids.put(
             apdu, encode(apdu), ticket.invoke_id, busy, confirmed=confirmed and not unmarked, high=high
         )
-        return self._closed(data), ticket.invoke_id
+        return self._closed(data, broadcast=ticket.broadcast and not confirmed), ticket.invoke_id
 
     def _finish(self, ticket: Ticket[Any], value: Any, error: DlmsError | None = None) -> None:
         if not ticket.done:

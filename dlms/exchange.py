@@ -36,12 +36,17 @@ BROKEN_TRANSFER = (
 
 
 class Ticket(Generic[T]):
-    """One operation under way: `done`, then `result()`.  `invoke_id` is that of its last request."""
+    """One operation under way: `done`, then `result()`.  `invoke_id` is that of its last request.
 
-    def __init__(self, operation: Operation[T], timeout_s: float, *, high_priority: bool = True) -> None:
+    What it sends without waiting for an answer goes under the broadcast key where it is a `broadcast`.
+    """
+
+    def __init__(
+        self, operation: Operation[T], timeout_s: float, *, high_priority: bool = True, broadcast: bool = False
+    ) -> None:
         self.operation = operation
         self.timeout_s = timeout_s
-        self.high_priority = high_priority
+        self.high_priority, self.broadcast = high_priority, broadcast
         self.invoke_id: int | None = None
         self.done = False
         self.abandoned = False

@@ -117,6 +117,20 @@ def not_now(aarq: Aarq) -> Answer:
     return Answer(refused if _answerable(aarq) else None, None)
 
 
+def standing(granted: ServerAssociation, device: Device) -> tuple[Negotiated, ServerCiphering | None]:
+    """What holds in an association that is there without being asked for, and its envelopes in a ciphered context."""
+    assert granted.pre_established is not None
+    held, setup = granted.pre_established, device.setup(granted)
+    if not granted.context.ciphered or setup is None:
+        return held, None
+    from dlms.ciphering import Shape
+    from dlms.server.security import ServerCiphering
+
+    ciphering = ServerCiphering(setup, setup.ciphering(granted.client_title or b""), Shape())
+    ciphering.general, ciphering.owed = Conformance.GENERAL_PROTECTION in held.conformance, _owed(granted)
+    return dataclasses.replace(held, overhead=ciphering.overhead(held.conformance)), ciphering
+
+
 def initiate_response(agreed: Negotiated) -> InitiateResponse:
     """What was agreed, as an AARE and a protected RLRE tell it."""
     return InitiateResponse(None, DLMS_VERSION, agreed.conformance, agreed.max_receive, vaa_name(agreed.context))

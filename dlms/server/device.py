@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlms.association import Negotiated
 from dlms.enums import ApplicationContext, Conformance, Mechanism
-from dlms.errors import LocalProtocolError
+from dlms.errors import LocalProtocolError, SecurityError
 from dlms.limits import INACTIVITY_TIMEOUT_S
 from dlms.quirks import Quirk
 from dlms.server.base_names import BaseNames
@@ -39,7 +39,9 @@ class ServerAssociation:
     Sizes are octets; `max_receive` is what this device receives in one APDU.  With `users`, by number and name, only they
     are let in, and must say who they are.  One that is `pre_established` is there without being asked for, with what it
     says.  A ciphered context, and the mechanisms that prove keys, use the state that the device has for the object
-    `security_setup`.
+    `security_setup`; a pre-established one needs the `client_title` too, since nobody tells it.  `broadcast` are the objects
+    that unconfirmed requests under the broadcast key reach, with the rights that such requests have: none where it is None,
+    as every meter knows that key.
     """
 
     client_sap: int
@@ -53,6 +55,8 @@ class ServerAssociation:
     users: Mapping[int, str] | None = None
     pre_established: Negotiated | None = None
     security_setup: Obis | None = None
+    client_title: bytes | None = None
+    broadcast: Objects | None = None
 
 
 class Device:
@@ -119,6 +123,15 @@ class Device:
             raise LocalProtocolError(f"there is no security setup {granted.security_setup}")
         if (granted.context.ciphered or granted.mechanism.with_keys) and granted.security_setup is None:
             raise LocalProtocolError(f"the association of client {granted.client_sap} needs a security setup")
+        if granted.context.ciphered and granted.pre_established is not None and granted.client_title is None:
+            raise LocalProtocolError(f"the pre-established association of client {granted.client_sap} needs its title")
+        if granted.client_title is not None and granted.security_setup is not None:
+            try:
+                self.security[granted.security_setup].ciphering(granted.client_title)
+            except SecurityError as fault:
+                raise LocalProtocolError(str(fault)) from fault
+        if granted.broadcast is not None and not granted.context.ciphered:
+            raise LocalProtocolError(f"the association of client {granted.client_sap} has no ciphering for broadcasts")
         if granted.mechanism is Mechanism.HLS_SHA256 and self.system_title is None:
             raise LocalProtocolError("HLS SHA-256 needs a system title")
 

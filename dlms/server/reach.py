@@ -11,6 +11,7 @@ from dlms.codec import ABSENT
 from dlms.enums import AccessResult, ActionCode
 from dlms.errors import AccessError, LocalProtocolError
 from dlms.security.policy import Protection
+from dlms.server.device import Objects
 from dlms.server.objects import Context, behaviour
 from dlms.server.objects.behaviour import Behaviour
 from dlms.server.rights import Access, Served
@@ -26,12 +27,19 @@ class Reach:
         context.reach = self
         self.request = self.owed = Protection.NONE
         """How the request that is served is protected, and what its response must have."""
+        self._broadcast = False
         self.changed = False
         """Whether anything was written or called since this was last set to False."""
 
-    def serve(self, request: Protection) -> None:
-        """A request comes, protected like this."""
+    def serve(self, request: Protection, *, broadcast: bool = False) -> None:
+        """A request comes, protected like this; a `broadcast` reaches fewer objects, and is answered to nobody."""
         self.request, self.owed = request, Protection.NONE
+        self._broadcast = broadcast
+
+    @property
+    def _objects(self) -> Objects:
+        granted = self.context.granted
+        return (granted.broadcast or {}) if self._broadcast else granted.objects
 
     @property
     def _possible(self) -> Protection:
@@ -43,7 +51,7 @@ class Reach:
         if not allowed or not self.request.covers(access.policy.request):
             raise AccessError(_refused(declared), ref)
         owed = access.policy.response
-        if owed and not self._possible.covers(owed):
+        if owed and not self._broadcast and not self._possible.covers(owed):
             raise AccessError(AccessResult.READ_WRITE_DENIED, ref)  # before anything is done that could not be told
         self.owed |= owed
 
@@ -97,7 +105,7 @@ class Reach:
         return declared is None or declared.returns is not None
 
     def _find(self, class_id: int, instance: bytes) -> Served:
-        objects = self.context.granted.objects
+        objects = self._objects
         served = objects.get((class_id, Obis(instance)))
         if served is not None:
             return served

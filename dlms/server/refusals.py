@@ -20,7 +20,8 @@ from dlms.apdu.short_name import (
 )
 from dlms.codec import encode
 from dlms.enums import AccessResult, ServiceError, StateError
-from dlms.errors import DlmsError
+from dlms.errors import DecodeError, DlmsError, RemoteProtocolError, SecurityError
+from dlms.security.counters import CounterError
 
 
 class AnswerTooLong(DlmsError):
@@ -48,6 +49,22 @@ class Fault(enum.Enum):
     COUNTER = (StateError.SERVICE_NOT_ALLOWED, ServiceError.INVOCATION_COUNTER_ERROR, ErrorClass.SERVICE, 0)
     """Its invocation counter was used before."""
     OTHER = (StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON, ErrorClass.SERVICE, 0)
+
+
+def fault_of(error: DlmsError) -> Fault:
+    """How an error of a request is answered."""
+    match error:
+        case DecodeError():
+            return Fault.UNKNOWN
+        case CounterError():
+            return Fault.COUNTER
+        case SecurityError():
+            return Fault.DECIPHERING
+        case AnswerTooLong():
+            return Fault.TOO_LONG
+        case RemoteProtocolError():
+            return Fault.NOT_ALLOWED
+    return Fault.OTHER
 
 
 _UNCONFIRMED = (UnconfirmedWriteRequest.prefix, InformationReportRequest.prefix)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from dlms.acse import Aarq
 from dlms.apdu.protected import ENVELOPE_TAGS, GENERAL_TAGS
-from dlms.ciphering import Ciphering, Opened, Shape, overhead
+from dlms.ciphering import Ciphering, Opened, Shape, claimed, overhead
 from dlms.enums import Conformance, Mechanism
-from dlms.errors import DlmsError, SecurityError
+from dlms.errors import DecodeError, DlmsError, SecurityError
 from dlms.ic import Data
 from dlms.interface import INTERFACES
 from dlms.quirks import Quirk
@@ -211,6 +211,20 @@ class ServerCiphering:
         if authenticating and opened.shape.dedicated:
             raise SecurityError("the dedicated key serves after the authentication only")
         return opened
+
+    def is_broadcast(self, data: bytes) -> bool:
+        """Whether an APDU says that it is under the broadcast key: nothing of that is proven."""
+        try:
+            return bool(data[:1]) and data[0] in ENVELOPE_TAGS and claimed(data).broadcast
+        except DecodeError:
+            return False
+
+    def open_broadcast(self, data: bytes) -> Opened:
+        """A request under the broadcast key, always authenticated.  Raises SecurityError, CounterError."""
+        if data[0] in GENERAL_TAGS and not self.general:
+            raise SecurityError("general-protection was not negotiated")
+        channel = self.setup.ciphering(self.client_title, None, self._certificate).channel
+        return Ciphering(channel, broadcast=True).open(data, self.setup.policy.request | Protection.AUTHENTICATED)
 
     def ready(self, request: Opened, *, authenticating: bool) -> None:
         """Makes sure that the answer can be protected, before the request is carried out.

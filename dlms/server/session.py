@@ -23,13 +23,14 @@ from dlms.general_block import BlockStream, BlockTransfer, unacknowledged, uncon
 from dlms.limits import MAX_APDU, RESPONSE_TIMEOUT_S, RETRIES
 from dlms.security.counters import CounterError
 from dlms.security.policy import Protection
-from dlms.server.associate import Answer, answer, initiate_response, not_now
+from dlms.server.associate import Answer, answer, initiate_response, not_now, standing
+from dlms.server.broadcast import carry_out
 from dlms.server.device import Device, ServerAssociation
 from dlms.server.objects import Context
 from dlms.server.port_protection import PortProtection, ProtectionStatus
 from dlms.server.proof import client_proof, server_proof
 from dlms.server.pushes import Pushed, Pushes
-from dlms.server.refusals import AnswerTooLong, Fault, refusal
+from dlms.server.refusals import Fault, fault_of, refusal
 from dlms.server.repeats import Repeats
 from dlms.server.services import Services
 from dlms.server.short_name_services import ShortNameServices
@@ -79,6 +80,8 @@ class Associated:
         self.pushes = Pushes(window, self._sealed, reliable=self._reliable)
         self.repeats = None if self._reliable else Repeats()
         self._stream = BlockStream()
+        self.ignored = 0
+        """Broadcasts that were left."""
         self._frame_capacity: int | None = None
         self._pushed: PushProtection | None = None
         """What protects the confirmations of what was pushed outside of an association."""
@@ -206,6 +209,9 @@ class Associated:
                 return []
             raise RemoteProtocolError("there is no association")
         negotiated = self.machine.negotiated
+        if (ciphering := self.ciphering) is not None and self._takes_broadcast(ciphering, data):
+            self.ignored += not carry_out(data, ciphering, self.machine, self.services, self._frame_capacity)
+            return []
         if len(data) > negotiated.max_receive > 0:
             return self.refused(data, Fault.TOO_LONG)
         in_blocks, acknowledgements = data[:1] == GeneralBlockTransfer.prefix, list[bytes]()
@@ -241,6 +247,11 @@ class Associated:
         if len(reply) > limit:
             return self.refused(data, Fault.TOO_LONG)
         return [reply]
+
+    def _takes_broadcast(self, ciphering: ServerCiphering, data: bytes) -> bool:
+        """Whether this says that it is a broadcast, where they are taken."""
+        taken = self.granted is not None and self.granted.broadcast is not None and self.machine.state is State.OPEN
+        return taken and ciphering.is_broadcast(data)
 
     def remember(self, data: bytes, answers: list[bytes], now: float) -> None:
         """A datagram has been served: it may come again."""
@@ -359,22 +370,6 @@ class Associated:
             return server_proof(request, self._handshake.prove())
         except (SecurityError, LocalProtocolError):
             return server_proof(request, None)
-
-
-def fault_of(error: DlmsError) -> Fault:
-    """How an error of a request is answered."""
-    match error:
-        case DecodeError():
-            return Fault.UNKNOWN
-        case CounterError():
-            return Fault.COUNTER
-        case SecurityError():
-            return Fault.DECIPHERING
-        case AnswerTooLong():
-            return Fault.TOO_LONG
-        case RemoteProtocolError():
-            return Fault.NOT_ALLOWED
-    return Fault.OTHER
 
 
 class Session:
@@ -555,8 +550,9 @@ class Session:
         if granted is not None:
             self._peers[peer] = associated
             if granted.pre_established is not None:
-                associated.serve(granted.pre_established, device, self.framing.frame_capacity(peer))
-                associated.machine.opened(granted.pre_established)
+                held, associated.ciphering = standing(granted, device)
+                associated.serve(held, device, self.framing.frame_capacity(peer))
+                associated.machine.opened(held)
         return associated
 
     def _acse(
