@@ -1,7 +1,8 @@
 """How wrong a meter may be: classes, their limits, and the load points at which a type test looks.
 
 The clause texts of the limits were not at hand: they are from knowledge of the standards and prove nothing about
-conformity.  Errors are in per cent of the true value, currents in shares of the reference (Iref, Ib).
+conformity.  The influence of voltage and frequency has limits as well, which are neither drawn nor tested.  Errors are in
+per cent of the true value, currents in shares of the reference (Iref, Ib).
 """
 
 from __future__ import annotations
@@ -68,13 +69,14 @@ class Limit:
 
 
 def _active_en(minimum: float, transitional: float, single: float) -> tuple[Limit, ...]:
-    """EN 50470-3:2006, intrinsic error; shares of Iref, direct connection: Imin 0.05, Itr 0.1, Imax open."""
+    """EN 50470-3:2006, intrinsic error; shares of Iref, direct connection: Imin 0.05, Itr 0.1, Imax open.  From
+    knowledge."""
     wide = [Limit(0.1, np.inf, factor, transitional) for factor in (1.0, 0.5, -0.8)]
     return (Limit(0.05, 0.1, 1.0, minimum), *wide, Limit(0.1, np.inf, 1.0, single, single_phase=True))
 
 
 def _active_iec(low: float, full: float, inductive: float, inductive_full: float, single: float) -> tuple[Limit, ...]:
-    """IEC 62053-21:2003, direct connection; shares of Ib."""
+    """IEC 62053-21:2003, direct connection; shares of Ib.  From knowledge."""
     return (
         Limit(0.05, 0.1, 1.0, low),
         Limit(0.1, np.inf, 1.0, full),
@@ -86,7 +88,8 @@ def _active_iec(low: float, full: float, inductive: float, inductive_full: float
 
 
 def _reactive(low: float, full: float, single: float) -> tuple[Limit, ...]:
-    """IEC 62053-23:2003, direct connection; shares of Ib, factor is the sine."""
+    """IEC 62053-23:2003, direct connection; shares of Ib, factor is the sine.  From knowledge; that 0.25 begins at 0.2 Ib is
+    assumed."""
     return (
         Limit(0.05, 0.1, 1.0, low),
         Limit(0.1, np.inf, 1.0, full),
@@ -123,7 +126,10 @@ STARTING_SHARE: Mapping[AccuracyClass, float] = {
     AccuracyClass.REACTIVE_2: 0.005,
     AccuracyClass.REACTIVE_3: 0.01,
 }
-"""Current, as a share of the reference, at which a meter must register: 0.05 or 0.04 of Itr = 0.1 Iref for A, B, C."""
+"""Current, as a share of the reference, at which a meter must register: 0.05 or 0.04 of Itr = 0.1 Iref for A, B, C.
+
+From knowledge of the directive and of IEC 62053-21 and -23, not read in them.
+"""
 
 
 def limit_percent(accuracy: AccuracyClass, point: LoadPoint) -> float | None:
@@ -144,7 +150,11 @@ TEMPERATURE_PERCENT_PER_K: Mapping[AccuracyClass, float] = {
     AccuracyClass.REACTIVE_2: 0.10,
     AccuracyClass.REACTIVE_3: 0.15,
 }
-"""Mean temperature coefficient allowed at factor 1."""
+"""Mean temperature coefficient allowed at factor 1 (at 0.5 more is): a drift of the gain is the same at both.
+
+From knowledge: of IEC 62053-21 the classes 1 and 2.  A, B, C and the reactive classes are assumed alike (C: tighter),
+without a source.
+"""
 
 
 class Temperature(Enum):
@@ -161,7 +171,10 @@ MID_PERCENT: Mapping[AccuracyClass, tuple[tuple[float, ...], tuple[float, ...], 
     AccuracyClass.B: ((2.0, 2.5, 3.5, 4.0), (2.0, 2.5, 3.5, 4.0), (2.5, 3.0, 4.0, 4.5)),
     AccuracyClass.C: ((1.0, 1.3, 1.7, 2.0), (0.7, 1.0, 1.3, 1.5), (1.0, 1.3, 1.7, 2.0)),
 }
-"""MID 2014/32/EU, annex V: class -> (Imin..Itr, Itr..Imax, single-phase load Itr..Imax), each by `Temperature`."""
+"""MID 2014/32/EU, annex V: class -> (Imin..Itr, Itr..Imax, single-phase load Itr..Imax), each by `Temperature`.
+
+The numbers were seen in a public source, which row is whose is from knowledge.
+"""
 
 
 def mid_percent(accuracy: AccuracyClass, point: LoadPoint, temperature_c: float) -> float | None:
@@ -193,7 +206,8 @@ def load_points(accuracy: AccuracyClass, maximum_share: float, wiring: Wiring = 
 def no_load_minutes(
     accuracy: AccuracyClass, pulses_per_kwh: int, elements: int, voltage_v: float, maximum_a: float
 ) -> float:
-    """Shortest no-load test: at most one pulse may come in this time.  IEC 62053-21/-23:2003 (changed in 2020)."""
+    """Shortest no-load test: at most one pulse may come in this time.  IEC 62053-21/-23:2003 (changed in 2020), from
+    knowledge."""
     factor = {AccuracyClass.ACTIVE_1: 600e6, AccuracyClass.ACTIVE_2: 480e6, AccuracyClass.REACTIVE_2: 480e6}
     factor |= {AccuracyClass.REACTIVE_3: 300e6}
     if accuracy not in factor:
@@ -202,5 +216,5 @@ def no_load_minutes(
 
 
 def no_load_minutes_en(pulses_per_kwh: int, elements: int, voltage_v: float, starting_a: float) -> float:
-    """Shortest no-load test of EN 50470-3:2006 at the test voltage."""
+    """Shortest no-load test of EN 50470-3:2006 at the test voltage.  From knowledge."""
     return 240e3 / (pulses_per_kwh * elements * voltage_v * starting_a)

@@ -17,6 +17,8 @@ from meters.engine.wiring import Summation, Wiring
 WHOLE_DIGITS = 7
 """Of kWh, as the display "7.0" shows them; "6.1" has one less."""
 WH_ROLLOVER, TEN_WH_ROLLOVER = display_rollover(WHOLE_DIGITS), display_rollover(WHOLE_DIGITS, 1)
+VERIFICATION_ROLLOVER = display_rollover(3)
+"""In Wh, of the display "3.4" of the verification registers."""
 OUTPUTS = {
     "led": PulseOutput(),
     "led-reactive": PulseOutput(Measurand.REACTIVE_IMPORT),

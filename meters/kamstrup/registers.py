@@ -13,7 +13,7 @@ from dlms.types import DoubleLongUnsigned, LongUnsigned, OctetString, Unsigned, 
 from dlms.units import Unit
 from dlms.values import TypedInt
 from meters.engine import Feature, Kind, Measurand, Quantity
-from meters.engine.kamstrup import TEN_WH_ROLLOVER
+from meters.engine.kamstrup import TEN_WH_ROLLOVER, VERIFICATION_ROLLOVER
 from meters.kamstrup import breaker, commands, events
 from meters.objects import Row
 from meters.sources import ANYTHING, Constant, Derived, Nameplate, Plate
@@ -64,6 +64,10 @@ def _breaker_setting(
 def _energy(measurand: Measurand, kind: Kind = Kind.ENERGY, tariff: int = 0) -> Quantity:
     """A register in 10 Wh, which begins again when the display "7.0" does."""
     return Quantity(measurand, kind, tariff=tariff, rollover=TEN_WH_ROLLOVER)
+
+
+def _verification(measurand: Measurand) -> Quantity:
+    return Quantity(measurand, Kind.ENERGY, rollover=VERIFICATION_ROLLOVER)
 
 
 IDENTITY = (
@@ -242,9 +246,10 @@ ENERGY = (
         for c, measurand, name, _, unit in QUADRANTS
         for tariff in (0, *TARIFFS)
     ),
-    # Verification registers resolve more (display 3.4), but their scaler is not documented: 0 is chosen, whole Wh.
+    # Verification registers resolve more: their display 3.4 shows up to 999.9999 kWh and begins again.  The scaler is not
+    # documented: 0 is chosen, whole Wh; that the register begins again with its display is inferred.
     *(
-        Row(f"1.1.{c}.8.0.128", Register, U32, "R", f"verification.{name}", Quantity(measurand, Kind.ENERGY), 0, unit)
+        Row(f"1.1.{c}.8.0.128", Register, U32, "R", f"verification.{name}", _verification(measurand), 0, unit)
         for c, measurand, name, _, unit in QUADRANTS
     ),
     Row("1.1.1.128.0.255", Register, U32, "R", "trip.active_import", _energy(A_PLUS, Kind.TRIP), 1, WH),

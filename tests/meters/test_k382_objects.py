@@ -10,10 +10,11 @@ import pytest
 
 from dlms.enums import AccessResult
 from dlms.errors import AccessError, AssociationRefused, LocalProtocolError
-from dlms.ic import AssociationLn, Data, ExtendedRegister, SapAssignment
+from dlms.ic import AssociationLn, Data, ExtendedRegister, Register, SapAssignment
 from dlms.types import DoubleLongUnsigned, LongUnsigned, OctetString, Unsigned, VisibleString
 from meters.kamstrup.k382 import MODEL
 from meters.objects import Row, interface_of
+from meters.scenario import Constant
 from obis import Obis
 from tests.meters.wired import Line, emulator
 from tests.vectors.shared import FOLDER
@@ -153,6 +154,13 @@ def test_status_of_an_extended_register_is_refused(meters: Any) -> None:
     with pytest.raises(AccessError) as refused:
         Line(meters).get(ExtendedRegister("1.1.1.6.0.255").status)
     assert refused.value.result == AccessResult.READ_WRITE_DENIED
+
+
+def test_registers_begin_again_as_their_displays_do() -> None:
+    """30 kW for two days are 1440 kWh: more than the display 3.4 of the verification registers shows."""
+    line = Line(emulator(days=2.0, source=Constant(10_000.0, wiring=MODEL.wiring), step_s=60))
+    assert line.get(Register("1.1.1.8.0.128").value) == 440_000
+    assert line.get(Register("1.1.1.8.0.255").value) == 144_000
 
 
 def test_logger_columns_are_no_objects(meters: Any) -> None:
