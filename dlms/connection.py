@@ -110,7 +110,7 @@ class Connection:
         self._connecting = self._up = False
         self._quiet_until: float | None = None
         """Until when copies of the last answer may come that nothing would tell from the next."""
-        self._parallel, self._ids = parallel, InvokeIds()
+        self._parallel, self._ids = parallel, InvokeIds(doubled=not framing.reliable)
         self._blocks = BlockTransfer(framing.window, retries=retries)
         self._taken = Taken()
         self._ciphering = _ciphering(request)

@@ -40,10 +40,12 @@ _CHANGING = frozenset(b"\xc1\xc3")
 class InvokeIds:
     """Gives every request of an association its number: 1 to 15 in turn, 24 bits for ACCESS.
 
-    What changes something does not get a number that it had lately: the two could not be told apart.
+    Where APDUs come twice, what changes something does not get a number that it had lately: a server could not tell it from
+    a copy.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, doubled: bool = False) -> None:
+        self._doubled = doubled
         self._last = self._last_long = 0
         self._reserved: deque[int | None] = deque(maxlen=RESERVED)
         self._changed: dict[int, int] = {}
@@ -63,7 +65,7 @@ class InvokeIds:
         if apdu.layout[:1] and apdu.layout[0][0] == "invoke":
             if kept is not None and isinstance(apdu, CONTINUATIONS):
                 number = kept
-            elif data[0] in _CHANGING:
+            elif self._doubled and data[0] in _CHANGING:
                 number = self._next_for(hash(data), busy)
             else:
                 number = self._next(busy)
@@ -76,11 +78,14 @@ class InvokeIds:
             return data[:1] + word.to_bytes(4, "big") + data[5:], self._last_long
         return data, None
 
-    def _next(self, busy: Collection[int | None], but: Collection[int] = ()) -> int:
-        """The next one that is free, but those in `but`; where there is none, the one that was unanswered longest ago."""
-        for step in range(INVOKE_IDS):
-            number = (self._last + step) % INVOKE_IDS + 1
-            if number not in self._reserved and number not in busy and number not in but:
+    def _next(self, busy: Collection[int | None], request: int | None = None) -> int:
+        """The next one that is free, and was not the last one of `request`; else the one that was unanswered longest ago."""
+        number = self._last
+        for _ in range(INVOKE_IDS):
+            number = number % INVOKE_IDS + 1
+            if number in self._reserved or number in busy:
+                continue
+            if request is None or self._changed.get(number) != request:
                 self._last = number
                 return number
         self._last = next((one for one in self._reserved if one not in busy), None) or self._last % INVOKE_IDS + 1
@@ -88,7 +93,7 @@ class InvokeIds:
 
     def _next_for(self, request: int, busy: Collection[int | None]) -> int:
         """The next one for a request that changes something, whose hash with no number in place is `request`."""
-        number = self._next(busy, [number for number, earlier in self._changed.items() if earlier == request])
+        number = self._next(busy, request)
         self._changed.pop(number, None)
         self._changed[number] = request
         if len(self._changed) > REMEMBERED:

@@ -8,6 +8,7 @@ server carries out nothing twice.  With logical and with short names, plain and 
 from __future__ import annotations
 
 import dataclasses
+import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -39,8 +40,9 @@ SCRIPTS = st.lists(st.sampled_from(VERBS), min_size=1, max_size=8)
 BLOCKS = st.sampled_from((0, OWN_AND_GENERAL, ONLY_GENERAL))
 PLAIN = pytest.mark.parametrize("kind", [LN, SN], ids=["ln", "sn"])
 CIPHERED = pytest.mark.parametrize("kind", [LN_CIPHERED, SN_CIPHERED], ids=["ln", "sn"])
-FEWER = settings(max_examples=max(1, settings.default.max_examples // 3))  # type: ignore[union-attr]
-"""Envelopes take their time."""
+EXAMPLES = settings().max_examples * (3 if os.environ.get("CI") else 1)
+MANY, FEWER = settings(max_examples=EXAMPLES), settings(max_examples=EXAMPLES // 3)
+"""Plays; those with envelopes, and those beside others of their kind, take their time."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -81,6 +83,7 @@ def hdlc(kind: Kind, script: list[str], fates: list[Fate], seed: int, blocks: in
 
 
 @PLAIN
+@MANY
 @ON_A_LINE
 def test_hdlc(kind: Kind, script: list[str], fates: list[Fate], seed: int, blocks: int) -> None:
     hdlc(kind, script, fates, seed, blocks)
@@ -141,6 +144,7 @@ def tcp(kind: Kind, script: list[str], cuts: list[int], budget: int, blocks: int
 
 
 @PLAIN
+@MANY
 @ON_A_STREAM
 def test_tcp(kind: Kind, script: list[str], cuts: list[int], budget: int, blocks: int) -> None:
     tcp(kind, script, cuts, budget, blocks)
@@ -153,6 +157,7 @@ def test_tcp_ciphered(kind: Kind, script: list[str], cuts: list[int], budget: in
     tcp(kind, script, cuts, budget, blocks)
 
 
+@MANY
 @ON_A_STREAM
 def test_tcp_in_parallel(script: list[str], cuts: list[int], budget: int, blocks: int) -> None:
     tcp(LN, script, cuts, budget, blocks, parallel=4)
@@ -212,11 +217,13 @@ def udp(kind: Kind, script: list[str], fates: list[Fate], seed: int) -> None:
     check(play)
 
 
+@MANY
 @in_datagrams(FATES)
 def test_udp(script: list[str], fates: list[Fate], seed: int) -> None:
     udp(LN, script, fates, seed)
 
 
+@MANY
 @in_datagrams(NEAR_FATES)
 def test_udp_with_short_names(script: list[str], fates: list[Fate], seed: int) -> None:
     udp(SN, script, fates, seed)
@@ -229,6 +236,7 @@ def test_udp_ciphered(kind: Kind, script: list[str], fates: list[Fate], seed: in
     udp(kind, script, fates, seed)
 
 
+@MANY
 @in_datagrams(FATES)
 def test_udp_in_parallel(script: list[str], fates: list[Fate], seed: int) -> None:
     play = over_datagrams(LN, [ARRIVES] * seed + fates, parallel=4)
