@@ -985,6 +985,27 @@ RULES = {
             "            pass\n",
             "server/associations::no_trace_shows_a_secret_that_is_changed",
         ),
+        Rule(
+            "A refused AARQ does not end an association under protection",
+            "server/session",
+            "and associated.ciphering is not None and decision.aare is not None:",
+            "and False:",
+            "server/doubled_openings::a_refused_aarq_under_protection_leaves_the_association_as_it_is",
+        ),
+        Rule(
+            "A challenge that is told again is told to the same client",
+            "server/session",
+            "if unused and aarq.calling_ap_title == self._claimed else None",
+            "if unused else None",
+            "server/doubled_openings::another_client_or_another_challenge_is_another_opening",
+        ),
+        Rule(
+            "A challenge that is told again answers the same challenge",
+            "hls",
+            "return waits and (mechanism, challenge) == (self.mechanism, self._received)",
+            "return waits",
+            "server/doubled_openings::another_client_or_another_challenge_is_another_opening",
+        ),
     ),
     "Pushes outside of an association": (
         Rule(
