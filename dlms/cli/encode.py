@@ -24,7 +24,7 @@ _SPACE = re.compile(r"\s*")
 def encode(
     source: Annotated[str, typer.Argument(metavar="FILE|-", help="APDUs as XML or JSON; - for stdin.")],
 ) -> None:
-    """Turn APDUs written as XML or JSON, as `dlms decode --xml` and `--json` write them, into hex, one a line.
+    """Turn APDUs and Data written as XML or JSON, as `dlms decode --xml` and `--json` do, into hex, one a line.
 
     Documents may follow each other. Of what `dlms decode --json` writes, the APDUs in the frames are taken, as they were
     sent: ciphered or in blocks.
@@ -95,10 +95,11 @@ def _behind_space(text: str, at: int) -> int:
 
 
 def _captured(document: object) -> list[object]:
-    """The APDUs in one document: of those that `dlms decode --json` tells of, the ones that are in no other."""
+    """The APDUs and Data in one document: of those that `dlms decode --json` tells of, the ones that are in no other."""
     if not isinstance(document, dict) or not isinstance(document.get("layers"), list):
         return [document]
-    layers = [layer for layer in document["layers"] if isinstance(layer, dict) and layer.get("kind") == "apdu"]
+    kinds = ("apdu", "data")
+    layers = [layer for layer in document["layers"] if isinstance(layer, dict) and layer.get("kind") in kinds]
     for layer in layers:
         if "error" in layer and isinstance(fields := layer.get("fields"), dict) and fields.keys() == {"apdu"}:
             raise EncodeError(f"this APDU was not decoded: {layer['error']!s:.200}")

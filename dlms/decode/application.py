@@ -18,10 +18,11 @@ from dlms.decode.ciphering import ENVELOPES, Envelope, Opened, expected_tag, ope
 from dlms.decode.faithful import encoding_of
 from dlms.decode.hdlc_fields import LLC
 from dlms.decode.keys import Keys
-from dlms.decode.records import MAX_NESTING, decode_record, name_of
+from dlms.decode.records import MAX_NESTING, BareData, decode_record, name_of
 from dlms.decode.tree import PLAINTEXT, REASSEMBLED, Layer, Piece, Reading, counted
 from dlms.errors import DecodeError, LocalProtocolError, SecurityError
 
+NOT_CANONICAL = "not the canonical encoding, such as lengths that are longer than needed"
 KEEPS_SECRETS = (b"\x60", b"\x01\x01")
 """How APDUs begin that may hold a password or a key: AARQ, and an initiate-request with a dedicated key."""
 
@@ -243,7 +244,7 @@ def notes_on(record: Record, data: bytes) -> list[str]:
         canonical = encode(record) == data
     except LocalProtocolError as fault:
         return [*notes, f"decoded, but not encodable again: {fault}"]
-    return notes if canonical else [*notes, "not the canonical encoding, such as lengths that are longer than needed"]
+    return notes if canonical else [*notes, NOT_CANONICAL]
 
 
 def check_tag(envelope: Envelope, plaintext: bytes) -> None:
@@ -275,9 +276,13 @@ def date_time_fields(octets: bytes) -> dict[str, int | None]:
 
 def read_data(piece: Piece, reading: Reading) -> None:
     """One bare Data value.  Raises DecodeError when the octets are none."""
-    shown = cosem_data.to_json(cosem_data.decode(piece.data))
-    reading.layers.append(Layer.of("data", piece, shown))
-    reading.values.append(shown)
+    record = BareData(cosem_data.decode(piece.data))
+    shown = record.to_json()
+    layer = Layer.of("data", piece, shown["value"] | encoding_of(record, shown, piece.data))
+    if encode(record) != piece.data:
+        layer.notes.append(NOT_CANONICAL)
+    reading.layers.append(layer)
+    reading.values.append(shown["value"])
 
 
 def _sender_title(record: BerRecord) -> tuple[bytes, ...]:

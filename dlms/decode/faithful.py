@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from dlms.axdr import EncodeError, encode_length
 from dlms.codec import Record, encode
 from dlms.decode.annotate import Node, walk
-from dlms.decode.records import decode_record
+from dlms.decode.records import decode_as
 from dlms.errors import DecodeError, LocalProtocolError
 
 SIZES = ("length", "count")
@@ -113,8 +113,8 @@ def restored(of: type[Record], canonical: bytes, forms: Mapping[str, Form]) -> b
 
 def _says_the_same(of: type[Record], wire: bytes, canonical: bytes) -> bool:
     try:
-        record = decode_record(wire, strict=False)
-        return type(record) is of and plain(record) == plain(decode_record(canonical, strict=False))
+        record = decode_as(of, wire)
+        return type(record) is of and plain(record) == plain(decode_as(of, canonical))
     except (DecodeError, EncodeError):
         return False
 

@@ -17,9 +17,9 @@ from dlms.apdu.gateway import GatewayRequest, GatewayResponse
 from dlms.apdu.notification import DataNotification
 from dlms.apdu.protected import PLAIN, ServiceCiphered
 from dlms.axdr import EncodeError
-from dlms.codec import Record, encode
+from dlms.codec import Record, decode, encode
 from dlms.decode.faithful import Form, encoding_of, restored
-from dlms.decode.records import MAX_NESTING, carried_record, decode_record, name_of, record_of
+from dlms.decode.records import MAX_NESTING, BareData, carried_record, decode_record, name_of, record_of
 from dlms.errors import DlmsError
 
 VIEWS = frozenset({"date_time_fields", "trailing", "encrypted", "tag_verified", "plaintext", "plaintext_apdu"})
@@ -62,12 +62,36 @@ def _shown(record: Record, wire: bytes, nesting: int) -> dict[str, Any]:
 
 
 def apdu_from_json(value: Any) -> bytes:
-    """The octets of an APDU in its JSON form: the inverse of `apdu_to_json`.
+    """The octets of an APDU, or of bare Data, in its JSON form: the inverse of `apdu_to_json` and `data_to_json`.
 
     Members that say the same in another way ("invoke_id" beside "raw") may be left out, but not disagree.  Raises
     EncodeError, naming the member, for anything else: names that are unknown, missing members, values that do not fit.
     """
+    if isinstance(value, Mapping) and "apdu" not in value and "type" in value:
+        return _data_octets(value)
     return _octets_of(value, 0)
+
+
+def data_to_json(octets: bytes) -> dict[str, Any]:
+    """A bare Data value as JSON types: `{"type": "double-long-unsigned", "value": 1}`, lossless as APDUs are.
+
+    Raises DecodeError for octets that are none.
+    """
+    record = decode(BareData, octets)
+    shown = record.to_json()
+    return {**shown["value"], **encoding_of(record, shown, octets)}
+
+
+def _data_octets(value: Mapping[str, Any]) -> bytes:
+    """The octets of bare Data.  Raises EncodeError."""
+    said = {member: one for member, one in value.items() if member != "encoding"}
+    try:
+        record = BareData.from_json({"value": said})
+        plain = encode(record)
+    except _FAULTS as fault:
+        raise EncodeError(f"data: {_told(fault)}") from fault
+    _check(said, record.to_json()["value"], "data")
+    return _restored(BareData, plain, value, "data")
 
 
 def _octets_of(value: Any, nesting: int) -> bytes:
@@ -96,6 +120,11 @@ def _octets_of(value: Any, nesting: int) -> bytes:
         _shown(meant, plain, nesting),
         name,
     )
+    return _restored(of, plain, said, name)
+
+
+def _restored(of: type[Record], plain: bytes, said: Mapping[str, Any], name: str) -> bytes:
+    """The encoding that the member "encoding" tells.  Raises EncodeError."""
     try:
         return restored(of, plain, _forms(said.get("encoding")))
     except EncodeError as fault:

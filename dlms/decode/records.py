@@ -8,13 +8,21 @@ from typing import NamedTuple
 from dlms.acse import ACSE, decode_acse
 from dlms.apdu import APDUS, BY_PREFIX, decode_apdu
 from dlms.apdu.protected import GeneralSigning, ServiceCiphered
-from dlms.codec import Record, encode
+from dlms.codec import DATA, Record, decode, encode, record
 from dlms.decode.hdlc_fields import LLC
 from dlms.decode.tree import INPUT, PLAINTEXT, REASSEMBLED, Decoded, Layer
 from dlms.errors import DecodeError, LocalProtocolError
 
 REGISTERED: frozenset[type[Record]] = frozenset((*APDUS, ServiceCiphered, *ACSE.values()))
 """Every record that is an APDU of its own."""
+
+
+@record
+class BareData(Record):
+    """A Data value without an APDU around it."""
+
+    value: DATA
+
 
 MAX_NESTING = 8
 """APDUs within APDUs: gateway, signature, ciphering, blocks."""
@@ -23,6 +31,11 @@ MAX_NESTING = 8
 def decode_record(data: bytes, *, strict: bool) -> Record:
     """Any APDU, of xDLMS or ACSE.  Raises DecodeError."""
     return decode_acse(data, strict=strict) if data[:1] and data[0] in ACSE else decode_apdu(data, strict=strict)
+
+
+def decode_as(of: type[Record], data: bytes) -> Record:
+    """What an APDU of class `of` should be, or bare Data.  Raises DecodeError."""
+    return decode(of, data, strict=False) if of is BareData else decode_record(data, strict=False)
 
 
 def starts_apdu(data: bytes) -> bool:

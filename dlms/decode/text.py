@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dlms.cosem_time import DateTime
@@ -28,11 +28,17 @@ _SECRETIVE = re.compile(r"(e6e[67]00)?(60|0101[12]0)")
 """Octets that begin like an AARQ, or an initiate-request with a dedicated key."""
 
 
-def tree(decoded: Decoded) -> Iterator[str]:
-    """Line after line: what it is, its layers with their fields, notes and errors."""
+def tree(decoded: Decoded, places: Mapping[int, str] | None = None) -> Iterator[str]:
+    """Line after line: what it is, its layers with their fields, notes and errors.
+
+    `places` are words for what begins at some offsets of the input, such as a packet of a capture.
+    """
+    untold = dict(places or {})
     yield f"{decoded.kind or 'unknown'}: {'understood' if decoded.ok else decoded.error}"
     yield from lacking(decoded)
     for layer in decoded.layers:
+        if layer.within == INPUT and (told := untold.pop(layer.offset, None)) is not None:
+            yield told
         yield from _layer(layer)
     for other in decoded.also:
         yield f"also readable as {other.kind}"

@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import struct
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from dlms import codec as c
@@ -34,8 +34,8 @@ from dlms.decode import asn1_names as names
 from dlms.decode.annotate import Node, walk
 from dlms.decode.asn1_names import Labels
 from dlms.decode.faithful import leaves, oddities, restored
-from dlms.decode.records import MAX_NESTING, carried_record, record_of
-from dlms.decode.xml_data import data_in, put_data
+from dlms.decode.records import MAX_NESTING, BareData, carried_record, record_of
+from dlms.decode.xml_data import DATA_TAGS, data_in, data_of, put_data
 from dlms.decode.xml_forms import SIMPLE, SPECIAL, Form, integer_of, put_integer
 from dlms.decode.xml_marks import are_in, forms, mark
 from dlms.decode.xml_spelling import ACSE_ROOT, XDLMS_ROOT, respell
@@ -58,16 +58,58 @@ from dlms.enums import ServiceError
 from dlms.errors import DecodeError, LocalProtocolError
 
 
-def to_xml(apdu: Record | bytes, inside: Iterable[bytes] = ()) -> str:
+def to_xml(apdu: Record | bytes, inside: Iterable[bytes] = (), *, indent: bool = True) -> str:
     """The XML document of an APDU; passwords and keys in it are shown.
 
     Octets come back from `from_xml` as they were.  `inside` are octets of APDUs that were deciphered or joined: they are
-    told in comments.  Raises DecodeError for octets that are no APDU, LocalProtocolError for a record that has no encoding.
+    told in comments.  Without `indent` it is one line.
+
+    Raises DecodeError for octets that are no APDU, LocalProtocolError for a record that has no encoding.
     """
     root = _root_of(apdu)
     for octets_inside in inside:
-        put_comment(root, None if carried_record(octets_inside) is None else _root_of(octets_inside), octets_inside)
-    return render(root)
+        shown = None if carried_record(octets_inside) is None else _root_of(octets_inside)
+        put_comment(root, shown, octets_inside, indent)
+    return render(root, indent)
+
+
+def data_to_xml(octets: bytes, *, indent: bool = True) -> str:
+    """The XML document of a bare Data value, whose root is the element of its type; `from_xml` gives the octets back.
+
+    Raises DecodeError for octets that are none.
+    """
+    tree = walk(BareData, octets)
+    root = _data_element(tree)
+    mark(root, oddities(BareData, octets, encode(tree.value)), octets)
+    return render(root, indent)
+
+
+def _data_element(tree: Node) -> Shown:
+    """The element of a bare Data value, without attributes for its encoding."""
+    around = Shown("around")
+    put_data(around, tree.named("value"))
+    return cast(Shown, around[0])
+
+
+def _data_octets(element: ET.Element) -> bytes:
+    """The octets of the bare Data value in an element."""
+    value = BareData(data_of(element))
+    plain = encode(value)
+    try:
+        return _restored(element, BareData, plain, lambda: _data_element(walk(BareData, plain)))
+    except XmlError as fault:
+        raise fault.inside(element.tag) from fault.__cause__
+
+
+def _restored(element: ET.Element, of: type[Record], plain: bytes, written: Callable[[], Shown]) -> bytes:
+    """The encoding that the attributes of a document tell; `written` is how the canonical one is.  Raises XmlError."""
+    if not are_in(element):
+        return plain
+    paths = {leaf.offset: path for path, leaf in leaves(walk(of, plain)) if leaf.length}
+    try:
+        return restored(of, plain, forms(element, written(), paths))
+    except (LocalProtocolError, DecodeError) as fault:
+        raise fault if isinstance(fault, XmlError) else XmlError(str(fault)) from fault
 
 
 def _root_of(apdu: Record | bytes) -> ET.Element:
@@ -78,7 +120,7 @@ def _root_of(apdu: Record | bytes) -> ET.Element:
 
 
 def from_xml(text: str) -> bytes:
-    """The octets of an APDU in an XML document: the inverse of `to_xml`, and of what other tools write (`xml_spelling`).
+    """The octets of an APDU, or of bare Data, in an XML document, also of one that other tools wrote (`xml_spelling`).
 
     Raises XmlError, which is an EncodeError, with the path of elements to what is wrong: no XML, a document type
     declaration, a document beyond the bounds of `dlms.decode.xml_text`, names that are unknown, repeated or missing,
@@ -86,6 +128,8 @@ def from_xml(text: str) -> bytes:
     """
     root = parse(text)
     respell(root)
+    if root.tag in DATA_TAGS:
+        return _data_octets(root)
     if root.tag not in (XDLMS_ROOT, ACSE_ROOT):
         return _octets_of(root)
     try:
@@ -126,11 +170,7 @@ def _octets_of(element: ET.Element) -> bytes:
     record = _apdu_of(element)
     try:
         plain = encode(record)
-        if not are_in(element):
-            return plain
-        shown = _written(ET.Element("root"), record, plain, 0)
-        paths = {leaf.offset: path for path, leaf in leaves(walk(type(record), plain)) if leaf.length}
-        return restored(type(record), plain, forms(element, shown, paths))
+        return _restored(element, type(record), plain, lambda: _written(ET.Element("root"), record, plain, 0))
     except XmlError as fault:
         raise fault.inside(element.tag) from fault.__cause__
     except (LocalProtocolError, DecodeError) as fault:

@@ -17,7 +17,8 @@ from dlms.decode.xml_text import XmlError, add, boolean, children, integer, leaf
 from dlms.limits import MAX_DEPTH
 from dlms.values import INTEGERS, SCALARS, TypedInt
 
-_TAGS = {name: tag for tag, name in TYPE_NAMES.items()}
+DATA_TAGS = {name: tag for tag, name in TYPE_NAMES.items()}
+"""The tag of every type of Data by the name of its element."""
 
 
 def put_data(parent: ET.Element, node: Node) -> None:
@@ -34,7 +35,7 @@ def put_data(parent: ET.Element, node: Node) -> None:
 
 def data_of(element: ET.Element, depth: int = 0) -> Any:
     """The value of one element, such as <x:array>.  Raises XmlError with the path below this element."""
-    tag = _TAGS.get(element.tag)
+    tag = DATA_TAGS.get(element.tag)
     try:
         if tag is None:
             raise XmlError("no type of Data")
@@ -120,7 +121,7 @@ def _put_description(parent: ET.Element, description: Description) -> None:
 def _none_of(element: ET.Element) -> Any:
     if leaf(element).strip():
         raise XmlError("text where there is no value")
-    return SCALARS[_TAGS[element.tag]]()
+    return SCALARS[DATA_TAGS[element.tag]]()
 
 
 def _octets_of(make: Callable[[bytes], Any]) -> Callable[[ET.Element], Any]:
@@ -163,7 +164,7 @@ def _compact_array_of(element: ET.Element) -> CompactArray:
 def _description_of(element: ET.Element, depth: int) -> Description:
     if depth == 0:
         raise XmlError(f"described more than {MAX_DEPTH} levels deep")
-    tag = _TAGS.get(element.tag)
+    tag = DATA_TAGS.get(element.tag)
     if tag == STRUCTURE:
         return StructureType(tuple(_description_of(child, depth - 1) for child in children(element)))
     if tag == ARRAY:

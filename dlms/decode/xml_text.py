@@ -21,6 +21,7 @@ MAX_LEVELS = 160
 """Levels of elements: a compact-array as deep as Data may be, inside APDUs within APDUs."""
 
 _DECLARATION = re.compile(r"<!(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.IGNORECASE)
+_PREFIXED = re.compile(rf"(<{PREFIX}[^\s/>]+)")
 _UNCARRIED = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no place for, and the carriage return, which a parser turns into a line feed."""
 
@@ -95,6 +96,8 @@ def parse(text: str) -> ET.Element:
     if _DECLARATION.search(text):
         raise XmlError("a document type or entity declaration is refused")
     parser = ET.XMLParser(target=_Builder())
+    if "xmlns" not in text:  # some tools leave out what their prefix stands for
+        text = _PREFIXED.sub(rf'\1 xmlns:{PREFIX[:-1]}="{NAMESPACE}"', text, count=1)
     try:
         parser.feed(text)
         root: ET.Element = parser.close()
@@ -105,19 +108,25 @@ def parse(text: str) -> ET.Element:
     return root
 
 
-def render(root: ET.Element) -> str:
-    """The document, indented; in ASCII, with character references, so that any terminal and any encoding carries it."""
+def render(root: ET.Element, indent: bool = True) -> str:
+    """The document, indented or in one line.
+
+    In ASCII, with character references, so that any terminal and any encoding carries it.
+    """
     root.set(f"xmlns:{PREFIX[:-1]}", NAMESPACE)
-    ET.indent(root)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="us-ascii").decode("ascii")}\n'
+    if indent:
+        ET.indent(root)
+    text = ET.tostring(root, encoding="us-ascii").decode("ascii")
+    return f'<?xml version="1.0" encoding="utf-8"?>{f"{chr(10)}{text}" if indent else text.replace(chr(10), "&#10;")}\n'
 
 
-def put_comment(root: ET.Element, inside: ET.Element | None, octets_inside: bytes) -> None:
+def put_comment(root: ET.Element, inside: ET.Element | None, octets_inside: bytes, indent: bool) -> None:
     """Tell in a comment of an APDU that was inside; of its octets where they are none."""
     if inside is None:
         text = octets_inside.hex().upper()
     else:
-        ET.indent(inside, level=1)
+        if indent:
+            ET.indent(inside, level=1)
         text = "".join(ET.tostring(child, encoding="us-ascii").decode("ascii") for child in inside)
     text = text.strip().replace("--", "-&#45;")  # a comment holds no --
     root.append(ET.Comment(f" inside: {text} "))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from gurux_dlms import GXByteBuffer  # noqa: E402
 from gurux_dlms.enums.TranslatorOutputType import TranslatorOutputType  # noqa: E402
 from gurux_dlms.GXDLMSTranslator import GXDLMSTranslator  # noqa: E402
 
+from dlms import data  # noqa: E402
 from dlms.acse import Aare, Aarq  # noqa: E402
 from dlms.apdu import GetResponseNormal, ServiceCiphered  # noqa: E402
 from dlms.cli.app import execute  # noqa: E402
@@ -58,6 +60,11 @@ def written(wire: bytes, dialect: str) -> str:
     return str(_quietly(lambda: GXDLMSTranslator(DIALECTS[dialect]).pduToXml(GXByteBuffer(wire))))
 
 
+def bare_written(octets: bytes, dialect: str) -> str:
+    """The same of bare Data."""
+    return str(_quietly(lambda: GXDLMSTranslator(DIALECTS[dialect]).dataToXml(GXByteBuffer(octets))))
+
+
 def read(text: str) -> bytes:
     """The octets that its translator makes of a document of the standard dialect."""
     translator = GXDLMSTranslator(DIALECTS["standard"])
@@ -77,10 +84,10 @@ def test_the_samples_are_of_every_class() -> None:
     assert {type(one) for one in SAMPLES.values()} == set(RECORDS)
 
 
-def encoded(wire: bytes, dialect: str) -> str | PeerError:
-    """The octets that ours makes of what its translator makes of an APDU."""
+def encoded(wire: bytes, dialect: str, write: Callable[[bytes, str], str]) -> str | PeerError:
+    """The octets that ours makes of what its translator makes of them."""
     try:
-        text = written(wire, dialect)
+        text = write(wire, dialect)
         return from_xml(text).hex()
     except PeerError as fault:
         return fault
@@ -92,11 +99,20 @@ def test_what_it_writes_is_encoded_to_the_same_octets() -> None:
     """A place without a dialect is a deviation in both."""
     found = Deviations(NAME, "xml written")
     for name, wire in MESSAGES.items():
-        came = {dialect: encoded(wire, dialect) for dialect in DIALECTS}
+        came = {dialect: encoded(wire, dialect, written) for dialect in DIALECTS}
         wrong = [dialect for dialect, octets in came.items() if octets != wire.hex()]
         place = name if len(wrong) == len(DIALECTS) else f"{name} ({wrong[0]})" if wrong else name
         found.equal(place, came[wrong[0]] if wrong else wire.hex(), wire.hex())
     found.check()
+
+
+def test_bare_data_that_it_writes_is_encoded_where_it_is_within_an_apdu() -> None:
+    """What it gets wrong without an APDU is what it gets wrong within one."""
+    for name, value in VALUES.items():
+        bare, within = data.encode(value), MESSAGES[f"value {name}"]
+        for dialect in DIALECTS:
+            came = encoded(bare, dialect, bare_written)
+            assert (came == bare.hex()) == (encoded(within, dialect, written) == within.hex()), (name, dialect, came)
 
 
 def test_it_reads_what_is_written_here() -> None:

@@ -14,6 +14,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from dlms.cli.app import app, execute
+from dlms.decode.xml import from_xml
 from tests.dlms.decode.test_ciphering import BOTH, ENCRYPTED_ONLY, FILE
 from tests.dlms.decode.test_recognise import AARQ, GET, SAMPLES, hdlc
 
@@ -77,15 +78,45 @@ def test_files(tmp_path: Path) -> None:
     assert json.loads(cli("--json", str(line)).stdout)["value"]["manufacturer"] == "ABC"
 
 
-def test_a_stream_answers_every_line() -> None:
-    lines = [GET.hex(), "no hex", "", "ffff", SAMPLES["hdlc"].hex(" "), "abc", "\N{SNOWMAN}", SAMPLES["data"].hex()]
+def test_a_stream_answers_every_line_that_is_neither_blank_nor_a_comment() -> None:
+    lines = [
+        GET.hex(),
+        "no hex",
+        "",
+        "# a comment",
+        " \t",
+        "ffff",
+        SAMPLES["hdlc"].hex(" "),
+        "abc",
+        "\N{SNOWMAN}",
+        SAMPLES["data"].hex(),
+    ]
     result = cli("-", stdin="\n".join(lines) + "\n")
     answers = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [answer["ok"] for answer in answers] == [True, False, False, False, True, False, False, True]
+    assert [answer["ok"] for answer in answers] == [True, False, False, True, False, False, True]
     assert all(answer["layers"] == [] and answer["error"] for answer in answers if not answer["ok"])
     assert result.exit_code == 1
     assert cli("-", stdin=f"{GET.hex()}\n").exit_code == 0
     assert cli("-", stdin="").exit_code == 0
+    assert cli("-", stdin="\n\n").stdout == ""
+
+
+def test_a_stream_of_xml_has_one_document_a_line(tmp_path: Path) -> None:
+    """A text with line ends in it is one line, too; what is wrong is told with the number of its line."""
+    lines = [GET.hex(), "", "no hex", "0a03610a62", hdlc(b"\xe6\xe6\x00" + GET).hex(), "ffff"]
+    result = cli("--xml", "-", stdin="\n".join(lines) + "\n")
+    assert result.exit_code == 1
+    written = result.stdout.splitlines()
+    assert [from_xml(one).hex() for one in written] == [GET.hex(), "0a03610a62", GET.hex()]
+    assert "a&#10;b</x:visible-string>" in written[1]
+    assert result.stderr.splitlines() == [
+        "dlms: line 3: not hex: 'no hex'",
+        "dlms: line 6: 1 octets left over behind the value at offset 1 of 2: ff [ff]",
+    ]
+    documents = tmp_path / "documents.xml"
+    documents.write_text(result.stdout)
+    encoded: Any = CliRunner().invoke(app, ["encode", str(documents)])
+    assert encoded.stdout.split() == [GET.hex(), "0a03610a62", GET.hex()]
 
 
 def test_a_line_that_is_too_long_is_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:

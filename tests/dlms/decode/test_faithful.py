@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from dlms import data as cosem_data
 from dlms.apdu import GatewayRequest
 from dlms.axdr import EncodeError
+from dlms.cli.app import execute
 from dlms.codec import Record, encode
 from dlms.decode.annotate import Node, walk
 from dlms.decode.faithful import SIZES, WHOLE, leaves, oddities, plain, restored
-from dlms.decode.json import apdu_from_json, apdu_to_json
-from dlms.decode.records import decode_record
-from dlms.decode.xml import from_xml, to_xml
+from dlms.decode.json import apdu_from_json, apdu_to_json, data_to_json
+from dlms.decode.records import BareData, decode_record
+from dlms.decode.xml import data_to_xml, from_xml, to_xml
 from dlms.decode.xml_text import XmlError
 from dlms.errors import DecodeError, LocalProtocolError
+from tests.dlms import data_values
 from tests.dlms.strategies import RECORDS, records
 
 FEW = settings(max_examples=max(10, settings().max_examples // 5))
@@ -208,3 +212,66 @@ def test_paths_are_of_one_leaf_each(of: type[Record], data: st.DataObject) -> No
     wire = plain(data.draw(records(of)))
     paths = [path for path, _ in leaves(walk(of, wire))]
     assert len(paths) == len(set(paths))
+
+
+# --- Data without an APDU ------------------------------------------------------------------------------------------------
+
+
+@given(data_values.values)
+def test_bare_data_comes_back(value: Any) -> None:
+    wire = cosem_data.encode(value)
+    assert from_xml(data_to_xml(wire)) == wire
+    assert from_xml(data_to_xml(wire, indent=False)) == wire
+    assert apdu_from_json(json.loads(json.dumps(data_to_json(wire), allow_nan=False))) == wire
+
+
+@given(value=data_values.values, data=st.data())
+def test_bare_data_in_other_encodings_comes_back(value: Any, data: st.DataObject) -> None:
+    wire = cosem_data.encode(value)
+    odd = widened(walk(BareData, wire), wire, data.draw)
+    assert from_xml(data_to_xml(odd)) == odd
+    assert apdu_from_json(json.loads(json.dumps(data_to_json(odd), allow_nan=False))) == odd
+
+
+@pytest.mark.parametrize("octets", ["0600000001", "0a8103610a62", "010011", "0301"])
+def test_bare_data_through_the_commands(octets: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "document"
+    for form in ("--xml", "--json"):
+        code = execute(["decode", form, "--as", "data", octets])
+        file.write_text(capsys.readouterr().out)
+        if octets == "010011":  # an octet is left over
+            assert code == 1
+            continue
+        assert execute(["encode", str(file)]) == 0
+        assert capsys.readouterr().out.split() == [octets]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({"type": "unsigned", "value": 256}, "data: "),
+        ({"type": "unsigned", "value": 1, "other": 2}, "data: member 'other' is unknown here"),
+        ({"type": "unsigned"}, "data: {'type': 'unsigned'} is no unsigned"),
+        ({"type": "strange", "value": 1}, "data: "),
+        ({"type": "octet-string", "value": "00", "encoding": {"value.length": 9}}, "data.encoding: value.length"),
+        ({"type": "boolean", "value": True, "encoding": {"value.content": "00"}}, "data.encoding: "),
+    ],
+)
+def test_wrong_bare_data_is_refused(value: Any, told: str) -> None:
+    with pytest.raises(EncodeError, match=re.escape(told)):
+        apdu_from_json(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("<x:unsigned>256</x:unsigned>", "unsigned: no unsigned"),
+        ('<x:boolean coded="00">1</x:boolean>', "boolean: value.content: this form says another message"),
+        ('<x:octet-string length-octets="9">00</x:octet-string>', "octet-string: value.length"),
+        ('<x:array coded="0101"/>', "array: the octets: this form says another message"),
+    ],
+)
+def test_wrong_documents_of_bare_data_are_refused(text: str, told: str) -> None:
+    with pytest.raises(XmlError) as refused:
+        from_xml(text)
+    assert told in str(refused.value)
