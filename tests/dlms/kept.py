@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from dlms.ciphering import Security
-from dlms.enums import ApplicationContext, Mechanism
+from dlms.enums import ApplicationContext, Conformance, Mechanism
 from dlms.ic import SecuritySetup, SecuritySetupV1
 from dlms.security import enrolment
 from dlms.security.bench_authority import BenchAuthority
@@ -114,6 +114,7 @@ def device(
     context: ApplicationContext = ApplicationContext.LN_CIPHERED,
     *,
     max_receive: int = 0xFFFF,
+    conformance: Conformance = EVERYTHING,
 ) -> Device:
     """A meter with a public association, which sees setup and counter, and one that manages keys."""
     version = 0 if setup.provider.suite is SUITE_0 else 1
@@ -126,7 +127,7 @@ def device(
     assert keys.device.secret is not None
     secret = keys.device.secret.reveal()
     granted = ServerAssociation(
-        MANAGER, devices.SERVER, seen, EVERYTHING, mechanism, secret, max_receive, context, security_setup=SETUP
+        MANAGER, devices.SERVER, seen, conformance, mechanism, secret, max_receive, context, security_setup=SETUP
     )
     return Device(
         devices.store(),

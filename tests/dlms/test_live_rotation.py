@@ -18,7 +18,7 @@ import pytest
 
 from dlms.client import connect
 from dlms.endpoint import listen, server_framing
-from dlms.enums import ApplicationContext, Mechanism
+from dlms.enums import ApplicationContext, Conformance, Mechanism
 from dlms.errors import AccessError, AssociationRefused, DlmsError, LinkError, LocalProtocolError, RemoteProtocolError
 from dlms.live_rotation import LiveRotation, dialling
 from dlms.media import Medium
@@ -267,6 +267,42 @@ def test_the_key_that_authenticates_is_not_agreed_on(bench):
         with pytest.raises(LocalProtocolError, match="no way leads back"):
             on.live().agree("encryption")
         assert on.untouched()
+
+
+# a meter that has no general-protection
+
+
+def without_general_protection(on: Bench) -> None:
+    granted = on.device.associations[MANAGER, SERVER]
+    conformance = granted.conformance & ~Conformance.GENERAL_PROTECTION
+    on.device.associations[MANAGER, SERVER] = dataclasses.replace(granted, conformance=conformance)
+
+
+@pytest.mark.parametrize("cut", [0, 1], ids=["answered", "cut"])
+def test_a_master_key_is_proven_by_a_transfer_under_itself(bench, cut):
+    with bench() as on:
+        without_general_protection(on)
+        on.cut = cut
+        transferred, transfer = [], on.setup.keys.transfer
+        on.setup.keys.transfer = lambda wrapped: (transferred.append(wrapped), transfer(wrapped))
+        if cut:
+            with pytest.raises(DlmsError):
+                on.live().change(["master"])
+            assert on.rotation.phases() == {"master": Phase.SENT}
+        on.live().change(["master"])
+        assert on.changed() == {"master"}
+        assert len(transferred) == (4 if cut else 2), "once, refused and under itself after the cut, and for the proof"
+
+
+def test_no_encryption_key_is_agreed_on_where_no_way_leads_back(bench):
+    with bench(SUITE_1, Mechanism.HLS_ECDSA) as on:
+        without_general_protection(on)
+        with pytest.raises(DlmsError, match="general-protection"):
+            on.live().agree("encryption")
+        assert on.untouched()
+        on.live().agree("broadcast")
+        on.live().agree("master")
+        assert on.changed() == {"broadcast", "master"}
 
 
 # what the meter refuses
