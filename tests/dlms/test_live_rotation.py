@@ -19,7 +19,16 @@ import pytest
 from dlms.client import connect
 from dlms.endpoint import listen, server_framing
 from dlms.enums import ApplicationContext, Conformance, Mechanism
-from dlms.errors import AccessError, AssociationRefused, DlmsError, LinkError, LocalProtocolError, RemoteProtocolError
+from dlms.errors import (
+    AccessError,
+    AssociationRefused,
+    DlmsError,
+    LinkError,
+    LocalProtocolError,
+    OutcomeUnknown,
+    RemoteProtocolError,
+    SecurityError,
+)
 from dlms.live_rotation import LiveRotation, dialling
 from dlms.media import Medium
 from dlms.security import agreement
@@ -27,7 +36,7 @@ from dlms.security.counters import MemoryCounterStore
 from dlms.security.keyfile import KeyFile
 from dlms.security.keys import Phase, Secret
 from dlms.security.policy import KEY_IDS, Envelope, Protection
-from dlms.security.rotation import Rotation
+from dlms.security.rotation import Candidate, Rotation
 from dlms.security.store import PrivateFileError
 from dlms.security.suite import SUITE_0, SUITE_1, SUITE_2, SecuritySuite
 from dlms.serve import serve
@@ -317,6 +326,7 @@ def test_a_refused_change_is_taken_back(bench):
             with pytest.raises(AccessError, match="read-write-denied"):
                 on.live().change(names)
             assert on.untouched()
+        assert on.pauses == 0, "no other keys were tried"
 
 
 def test_a_meter_with_another_master_key_refuses(bench):
@@ -440,6 +450,72 @@ def test_an_agreement_that_never_reached_the_meter(bench, name):
         assert on.changed() == {name}
 
 
+def test_an_agreement_that_never_reached_the_meter_is_forgotten(bench):
+    with bench(SUITE_1, Mechanism.HLS_ECDSA) as on:
+        on.rotation.agree("encryption", on.files.security().provider.sign)
+        on.live().finish()
+        assert on.untouched()
+
+
+def test_a_refusal_of_a_meter_that_has_agreed_is_not_believed(bench, monkeypatch):
+    with bench(SUITE_1, Mechanism.HLS_ECDSA) as on:
+        agree = on.setup.keys.agree
+
+        def lying(*arguments: Any) -> Any:
+            agree(*arguments)
+            on.setup.provider = on.setup.keys.provider
+            raise SecurityError("no")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(on.setup.keys, "agree", lying)
+            with pytest.raises(AssociationRefused):
+                on.live().agree("encryption")
+        assert on.rotation.phases() == {"encryption": Phase.AGREEING}
+        on.live().finish()
+        assert on.changed() == {"encryption"}
+
+
+def test_an_answer_about_another_key_is_none(bench, monkeypatch):
+    with bench(SUITE_1, Mechanism.HLS_ECDSA) as on:
+        agree = on.setup.keys.agree
+        monkeypatch.setattr(on.setup.keys, "agree", lambda *arguments: {"master": agree(*arguments)["broadcast"]})
+        with pytest.raises(OutcomeUnknown, match="did not answer with its part"):
+            on.live().agree("broadcast")
+        assert on.rotation.phases() == {"broadcast": Phase.AGREEING}
+
+
+def test_a_master_key_that_was_agreed_on_wrongly_is_not_put_in_force(bench, monkeypatch):
+    with bench(SUITE_1, Mechanism.HLS_ECDSA) as on:
+        right, seen = agreement.algorithm_of, []
+
+        def wrong(name: str, suite: SecuritySuite) -> Any:
+            seen.append(name)
+            return right(name if len(seen) == 1 else "encryption", suite)
+
+        monkeypatch.setattr(agreement, "algorithm_of", wrong)
+        with pytest.raises(AccessError):
+            on.live().agree("master")
+        assert on.rotation.phases() == {"master": Phase.SENT}
+
+
+def test_what_an_earlier_call_has_left_is_finished_first_and_not_done_twice(bench):
+    with bench() as on:
+        on.rotation.begin(["encryption", "broadcast"])
+        on.rotation.transfer()
+        new = KeyFile.load(on.paths[0])[NAME].next
+        on.live().change(["encryption", "authentication"])
+        assert on.changed() == {"encryption", "broadcast", "authentication"}
+        held = on.keys("meter")
+        assert {name: held[name] for name in new} == {name: one.key for name, one in new.items()}
+
+
+def test_a_master_key_on_its_way_comes_before_what_travels_under_it(bench):
+    with bench() as on:
+        on.rotation.begin(["master"])
+        on.live().change(["encryption"])
+        assert on.changed() == {"master", "encryption"}
+
+
 def test_an_agreement_that_was_given_up_reaches_the_meter_late(bench):
     with bench(SUITE_1, Mechanism.HLS_ECDSA) as on:
         security = on.files.security()
@@ -537,6 +613,13 @@ def test_associations_that_prove_nothing(changes):
     security = Files.of(SUITE_0).security(**changes)
     with pytest.raises(LocalProtocolError, match="under the global unicast key"):
         dialling("memory://nobody", security)
+
+
+def test_an_envelope_that_names_the_meter_needs_its_title():
+    files = Files.of(SUITE_1)
+    dial = dialling("memory://nobody", files.security(peer_title=None))
+    with pytest.raises(LocalProtocolError, match="names the meter"):
+        dial(Candidate(files.client[NAME].keys, frozenset()), Envelope.WRAPPED)
 
 
 def test_a_plain_association_proves_nothing(bench):
