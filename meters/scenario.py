@@ -2,13 +2,14 @@
 
 Every value is a pure function of (seed, meter, time): random numbers are drawn by position (`engine.chance`), so the same
 step has the same values however time is cut and meters are sharded.  A step has the mean over all of it, never a sample:
-energy is the same at any length of steps.
+energy is the same at any length of steps.  What the voltage does within a step goes along as an excursion, so that a short
+sag is one at any length of steps, too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
@@ -16,15 +17,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from meters.engine.block import Block, Floats, Input, Source
+from meters.engine.block import Block, Excursions, Floats, Input, Source
 from meters.engine.chance import Words, keys, uniform
 from meters.engine.errors import EngineError
 from meters.engine.quantity import Ints
 from meters.engine.wiring import Wiring
+from meters.voltage_events import VoltageEvent, under
 
 Doubles = NDArray[np.float64]
 
-DAY_S = 86_400
+HOUR_S, DAY_S = 3600, 86_400
 
 
 def line_means(values: Callable[[Ints], Doubles], knot_s: int, start_s: int, stop_s: int, step_s: int) -> Doubles:
@@ -71,19 +73,21 @@ class Steps(NamedTuple):
         """How many there are."""
         return (self.stop_s - self.start_s) // self.step_s
 
-    def share(self, slot_s: int, begins: Callable[[Ints], Doubles], run_s: float) -> Doubles:
+    def slots(self, slot_s: int) -> Ints:
+        """The numbers of the slots, multiples of `slot_s`, that the steps touch."""
+        return np.arange(self.start_s // slot_s, (self.stop_s - 1) // slot_s + 1)
+
+    def share(self, slot_s: int, at_s: Doubles, run_s: float) -> Doubles:
         """How much of each step something runs that begins in each slot at most once; (time, key).
 
-        `begins` gives for slots (multiples of `slot_s`) how long after their begin it does, (slot, key); inf for never.
+        `at_s` says how long after the begin of each of the `slots` it does, (slot, key); inf for never.
         """
+        if not np.isfinite(at_s).any():
+            return np.zeros((self.total, at_s.shape[1]))
         piece_s = math.gcd(slot_s, self.step_s, self.start_s)
         piece = np.arange(self.start_s, self.stop_s, piece_s)
         slot = piece // slot_s
-        first = int(slot[0])
-        at_s = begins(np.arange(first, int(slot[-1]) + 1))
-        if not np.isfinite(at_s).any():
-            return np.zeros((self.total, at_s.shape[1]))
-        begin_s = at_s[slot - first] - (piece - slot * slot_s)[:, None]
+        begin_s = at_s[slot - slot[0]] - (piece - slot * slot_s)[:, None]
         overlap_s = np.minimum(begin_s + run_s, piece_s) - np.maximum(begin_s, 0.0)
         overlap_s[~(overlap_s > 0)] = 0.0
         return _mean_of_pieces(overlap_s, self.step_s // piece_s) / piece_s
@@ -190,9 +194,9 @@ class Household:
             self._run(active_w, reactive_var, appliance, 100 + 2 * number, steps, meters)
         if self.photovoltaics_w:
             active_w -= self._sun(steps, meters) * (self.photovoltaics_w / elements)
-        voltage_v = self._voltage(active_w, steps, meters)
+        voltage_v, excursions = self._voltage(active_w, steps, meters)
         frequency_hz = 49.97 + 0.06 * smooth(keys(self.seed, range(1), 4), *steps, 300)
-        return Block.from_power(active_w, reactive_var, voltage_v, frequency_hz)
+        return replace(Block.from_power(active_w, reactive_var, voltage_v, frequency_hz), excursions=excursions)
 
     def _base(self, active_w: Doubles, reactive_var: Doubles, steps: Steps, meters: range) -> None:
         trait = uniform(keys(self.seed, meters, 0), np.arange(2))
@@ -213,13 +217,11 @@ class Household:
     def _run(
         self, active_w: Doubles, reactive_var: Doubles, what: Appliance, stream: int, steps: Steps, meters: range
     ) -> None:
-        def begins(slots: Ints) -> Doubles:
-            hour = (slots * what.slot_s + self.offset_s) // 3600 % 24
-            runs = uniform(keys(self.seed, meters, stream), slots) < np.array(what.weight)[hour][:, None]
-            moment_s = uniform(keys(self.seed, meters, stream + 1), slots) * (what.slot_s - what.run_s)
-            return np.where(runs, moment_s, np.inf)
-
-        power_w = what.power_w * steps.share(what.slot_s, begins, what.run_s)
+        slots = steps.slots(what.slot_s)
+        hour = (slots * what.slot_s + self.offset_s) // HOUR_S % 24
+        runs = uniform(keys(self.seed, meters, stream), slots) < np.array(what.weight)[hour][:, None]
+        moment_s = uniform(keys(self.seed, meters, stream + 1), slots) * (what.slot_s - what.run_s)
+        power_w = what.power_w * steps.share(what.slot_s, np.where(runs, moment_s, np.inf), what.run_s)
         elements = len(active_w)
         spread = range(elements) if what.phase == 0 else [(what.phase - 1) % elements]
         for element in spread:
@@ -242,21 +244,38 @@ class Household:
 
         return line_means(at, SUN_KNOT_S, *steps)
 
-    def _voltage(self, active_w: Doubles, steps: Steps, meters: range) -> Doubles:
+    def _voltage(self, active_w: Doubles, steps: Steps, meters: range) -> tuple[Doubles, Excursions | None]:
         wander = (smooth(keys(self.seed, meters, 3), *steps, 600) - 0.5) * 6.0
         voltage_v = self.nominal_v + wander - active_w * (self.source_ohm / self.nominal_v)
-        if self.drops_per_day:
-            for element, line_v in enumerate(voltage_v):
+        if not self.drops_per_day:
+            return voltage_v, None
 
-                def begins(hours: Ints, element: int = element) -> Doubles:
-                    drops = uniform(keys(self.seed, meters, 5), hours) < self.drops_per_day / 24
-                    struck = (uniform(keys(self.seed, meters, 7), hours) * len(active_w)).astype(np.int64)
-                    moment_s = np.floor(uniform(keys(self.seed, meters, 6), hours) * 3590)
-                    return np.where(drops & (struck == element), moment_s, np.inf)
+        moment_s, struck = self._drops(steps, len(active_w), meters)
+        each = [np.where(struck == element, moment_s, np.inf) for element in range(len(active_w))]
+        dropped = [steps.share(HOUR_S, at_s, DROP_S) for at_s in each]
+        excursions = None
+        if steps.step_s > 1 and any(share.any() for share in dropped):  # drops begin and end with a second
+            excursions = under(_drop_events(moment_s, struck, steps), voltage_v, steps.start_s, steps.step_s)
+        for line_v, share in zip(voltage_v, dropped, strict=True):
+            line_v *= np.sqrt(1.0 - share * (1.0 - DROP_LEVEL**2))
+        return voltage_v, excursions
 
-                dropped = steps.share(3600, begins, DROP_S)
-                line_v *= np.sqrt(1.0 - dropped * (1.0 - DROP_LEVEL**2))
-        return voltage_v
+    def _drops(self, steps: Steps, elements: int, meters: range) -> tuple[Doubles, Ints]:
+        """For each hour that the steps touch, when in it the voltage drops (inf: never), and of which element."""
+        hours = steps.slots(HOUR_S)
+        drops = uniform(keys(self.seed, meters, 5), hours) < self.drops_per_day / 24
+        struck = (uniform(keys(self.seed, meters, 7), hours) * elements).astype(np.int64)
+        moment_s = np.floor(uniform(keys(self.seed, meters, 6), hours) * (HOUR_S - 2 * DROP_S))
+        return np.where(drops, moment_s, np.inf), struck
+
+
+def _drop_events(moment_s: Doubles, struck: Ints, steps: Steps) -> Iterator[VoltageEvent]:
+    """The drops that overlap the steps, out of what `Household._drops` gives."""
+    hours = steps.slots(HOUR_S)
+    for hour, meter in np.argwhere(np.isfinite(moment_s)).tolist():
+        begin_s = float(hours[hour] * HOUR_S + moment_s[hour, meter])
+        if begin_s < steps.stop_s and begin_s + DROP_S > steps.start_s:
+            yield VoltageEvent(begin_s, begin_s + DROP_S, DROP_LEVEL, meter, int(struck[hour, meter]))
 
 
 class FaultKind(Enum):
@@ -275,8 +294,8 @@ class Fault:
     """One fault from `begin_s` to `end_s` (UTC), at one meter or at all (None), on one phase or on all (0)."""
 
     kind: FaultKind
-    begin_s: int
-    end_s: int
+    begin_s: float
+    end_s: float
     meter: int | None = None
     phase: int = 0
     level: float = 0.5
@@ -287,6 +306,11 @@ class Fault:
         if self.kind is FaultKind.PHASE_LOSS and not self.phase:
             raise EngineError("a phase loss needs its phase; losing all is a power failure")
 
+    @property
+    def remains(self) -> float:
+        """The share of the voltage that remains."""
+        return self.level if self.kind is FaultKind.SAG else 0.0
+
 
 _INPUTS = {FaultKind.MAGNET: Input.MAGNET, FaultKind.COVER: Input.COVER}
 
@@ -296,8 +320,8 @@ class Faults:
     """A source with faults on a timetable laid over it.
 
     Loads are taken as resistances.  A step of which a fault hits a part has the RMS voltage and the powers that a load
-    as steady as the step's would have: energy does not depend on where the fault lies in the step.  Magnet and cover are
-    seen in every step that they touch.
+    as steady as the step's would have: energy does not depend on where the fault lies in the step; what the voltage was
+    before, in and after the fault goes along as excursions.  Magnet and cover are seen in every step that they touch.
     """
 
     source: Source
@@ -319,7 +343,16 @@ class Faults:
         powers = (block.active_w * square, block.reactive_var * square)
         faulty = Block.from_power(*powers, voltage_v, block.frequency_hz)
         now = {name: getattr(faulty, name) for name in ("active_w", "reactive_var", "voltage_v", "current_a")}
-        return replace(block, **now, inputs=inputs)
+        excursions = under(self._events(hits, meters), block.voltage_v, start_s, step_s, block.excursions)
+        return replace(block, **now, inputs=inputs, excursions=excursions)
+
+    def _events(self, faults: list[Fault], meters: range) -> Iterator[VoltageEvent]:
+        """What the faults do to voltages."""
+        for fault in faults:
+            if fault.kind not in _INPUTS:
+                meter = None if fault.meter is None else meters.index(fault.meter)
+                element = self.wiring.element(fault.phase) if fault.phase else None
+                yield VoltageEvent(fault.begin_s, fault.end_s, fault.remains, meter, element)
 
     def _lay(self, fault: Fault, square: Doubles, inputs: NDArray[np.uint8], steps: Steps, meters: range) -> None:
         """Lay one fault over the mean squares of the voltages, as shares (element, time, meter), or over the inputs."""
@@ -330,6 +363,5 @@ class Faults:
         if fault.kind in _INPUTS:
             inputs[hit > 0, who] |= np.uint8(_INPUTS[fault.kind])
             return
-        level = fault.level if fault.kind is FaultKind.SAG else 0.0
         element = self.wiring.element(fault.phase) if fault.phase else slice(None)
-        square[element, :, who] *= (1.0 - hit * (1.0 - level**2))[:, None]
+        square[element, :, who] *= (1.0 - hit * (1.0 - fault.remains**2))[:, None]
