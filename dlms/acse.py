@@ -1,7 +1,9 @@
 """Opening and closing an association: AARQ, AARE, RLRQ, RLRE.  Green Book 9.4, ISO/IEC 8650-1 in BER.
 
-Every field is tagged, comes at most once and in order; lengths are definite; what follows the last known field is
-refused.  Object identifiers are kept as their octets, so that an unknown one can be refused with the right diagnostic.
+Every field is tagged, comes at most once and in order; lengths are definite.  The optional fields that the book lists and
+nobody needs - those of the called side, AP invocation identifiers, implementation-information - are read whatever they
+hold and kept as they are; a field that is not listed is refused, known or not to ISO 8650.  Object identifiers are kept as
+their octets, so that an unknown one can be refused with the right diagnostic.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dlms.acse import Aare, Aarq, Rlre, Rlrq, context_oid, decode_acse
+from dlms.acse import Aare, Aarq, Rlre, Rlrq, Tagged, context_oid, decode_acse
 from dlms.apdu import (
     ConfirmedServiceError,
     ExceptionResponse,
@@ -22,8 +22,11 @@ from dlms.apdu import (
     decode_apdu,
 )
 from dlms.codec import Refusal, encode
+from dlms.decode.json import apdu_from_json, apdu_to_json
+from dlms.decode.xml import from_xml, to_xml
 from dlms.endpoint import dial
 from dlms.enums import Conformance, Mechanism
+from dlms.errors import DecodeError
 from dlms.framing import Connected, Disconnected, Received
 from dlms.framing.hdlc import HdlcClient, HdlcServer
 from dlms.framing.wrapper import WrapperReader, wrap
@@ -159,6 +162,57 @@ def test_appl_open_5(name: bytes | None) -> None:
 def test_appl_open_6_s1() -> None:
     dummies = "6036a109060760857405080101a203040144a303040144a403020100a503020100a803020100be10040e01000000065f1f040060fe9fffff"
     accepted(Dialogue(), bytes.fromhex(dummies))
+
+
+IGNORED = (
+    *("called_ap_title", "called_ae_qualifier", "called_ap_invocation_id", "called_ae_invocation_id"),
+    *("calling_ae_qualifier", "calling_ap_invocation_id", "implementation_information"),
+)
+"""Optional fields that the book lists and that change nothing where there is no ciphering and there are no users."""
+
+
+@pytest.mark.parametrize("octets", [b"", b"\x02\x01\x05", b"\xff" * 130])
+@pytest.mark.parametrize("field", IGNORED)
+def test_listed_fields_are_ignored_whatever_they_hold_and_come_back(field: str, octets: bytes) -> None:
+    aarq = changed(**{field: octets})
+    assert getattr(decode_acse(aarq), field) == octets
+    assert from_xml(to_xml(aarq)) == aarq == apdu_from_json(apdu_to_json(aarq))
+    accepted(Dialogue(), aarq)
+
+
+@pytest.mark.parametrize("octets", ["0500", "020105", "04024142", "1e0200410000"])
+def test_fields_that_are_not_listed_are_refused(octets: str) -> None:
+    """Each of the 256 tags that is none of an AARQ, in front of each field and behind the last; so are repetitions."""
+    whole = decode_acse(changed(READER, called_ap_title=b"\4\1D"))
+    fields = [bytes(part) for part in parts(whole)]
+    listed = {codec.tag for _, codec in Aarq.layout if isinstance(codec, Tagged)}
+    for tag in set(range(256)) - listed:
+        content = bytes.fromhex(octets)
+        for place in range(len(fields) + 1):
+            strange = bytes((tag, len(content))) + content
+            with pytest.raises(DecodeError, match="unknown, repeated or out of order"):
+                decode_acse(joined([*fields[:place], strange, *fields[place:]]))
+    for place in range(len(fields)):
+        with pytest.raises(DecodeError, match="unknown, repeated or out of order"):
+            decode_acse(joined([*fields, fields[place]]))
+    assert decode_acse(joined(fields)) == whole
+
+
+def parts(aarq: Any) -> list[bytes]:
+    """The encoded fields of an AARQ that are there."""
+    found = []
+    for name, codec in Aarq.layout:
+        out = bytearray()
+        codec.encode(getattr(aarq, name), out)
+        found.append(bytes(out))
+    return [one for one in found if one]
+
+
+def joined(fields: list[bytes]) -> bytes:
+    """An AARQ of these fields; they are short."""
+    content = b"".join(fields)
+    assert len(content) < 0x80
+    return bytes((0x60, len(content))) + content
 
 
 @pytest.mark.parametrize("size", [7, 9])
