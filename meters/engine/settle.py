@@ -113,28 +113,28 @@ def _settled(active_w: Floats, reactive_var: Floats, rules: Rules, number: int) 
 def _settle(
     active_w: Floats, reactive_var: Floats, rules: Rules, number: int, out: Settlement, memory: Doubles
 ) -> None:
+    longest = max(1, CELLS // active_w.shape[2])
+    # what overflows is refused, with its place
+    with np.errstate(all="ignore"):
+        while not _settle_by(longest, active_w, reactive_var, rules, number, out, memory):
+            longest = max(1, longest // 8)
+
+
+def _settle_by(
+    longest: int, active_w: Floats, reactive_var: Floats, rules: Rules, number: int, out: Settlement, memory: Doubles
+) -> bool:
+    """Settle in stretches of at most so many steps, unless sums of one would not be exact."""
     phases, _, meters = active_w.shape
     work = Work(phases, meters, rules, memory)
-    longest = max(1, CELLS // meters)
-
-    def live(begin: int, end: int) -> None:
-        powers = active_w[:, begin:end], reactive_var[:, begin:end]
-        if work.take(*powers):
+    for first, last, tariff in rules.runs:
+        for begin in range(first, last, longest):
+            powers = (array[:, begin : min(begin + longest, last)] for array in (active_w, reactive_var))
+            if not work.take(*powers):
+                return False
             row = begin // rules.every
             if not work.write_rows(rules.every - 1 - begin % rules.every, out.profile_wh[:, row:]):
                 numbers = f"{number}..{number + meters - 1}"
                 raise EngineError(f"registers of meters {numbers} grew beyond 2**32 Wh, which rows cannot hold")
-        elif end - begin > 1:
-            middle = (begin + end) // 2
-            live(begin, middle)
-            live(middle, end)
-        else:
-            work.refuse(*powers)
-
-    # what overflows is refused, with its place
-    with np.errstate(all="ignore"):
-        for first, last, tariff in rules.runs:
-            for begin in range(first, last, longest):
-                live(begin, min(begin + longest, last))
-            work.read_tariff(tariff, out.tariff_uwh[:, tariff - 1])
-        work.read_total(out.total_uwh)
+        work.read_tariff(tariff, out.tariff_uwh[:, tariff - 1])
+    work.read_total(out.total_uwh)
+    return True

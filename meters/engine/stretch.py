@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,33 +83,30 @@ class _Registers:
     Sums are micro-watts times steps.
     """
 
-    def __init__(self, meters: int, times: int, divisor: int) -> None:
-        self.times, self.unit = float(times), 2.0 * divisor
-        self.base_uwh: Ints = np.zeros((REGISTERS, meters), np.int64)
-        self.left: Doubles = np.zeros((REGISTERS, meters))
-        self.relieved = False
-        self.now_uwh, self.before_uwh = np.zeros_like(self.base_uwh), np.zeros_like(self.base_uwh)
+    def __init__(self, times: int, divisor: int) -> None:
+        self.times, self.unit = times, 2.0 * divisor
+        self.base_uwh: Ints | None = None
+        self.left: Doubles | None = None
 
-    def read_uwh(self, twice: Doubles) -> Ints:
-        """What they show after twice the sums, which are used up; valid up to the next but one call."""
-        if self.relieved:
+    def read_uwh(self, twice: Doubles, out: Ints) -> None:
+        """What they show after twice the sums, which are used up."""
+        if self.left is not None:
             twice += self.left
         if self.times > 1:
             twice *= self.times
         twice /= self.unit
-        self.before_uwh, self.now_uwh = self.now_uwh, self.before_uwh
-        np.copyto(self.now_uwh, twice, casting="unsafe")
-        if self.relieved:
-            self.now_uwh += self.base_uwh
-        return self.now_uwh
+        np.copyto(out, twice, casting="unsafe")
+        if self.base_uwh is not None:
+            out += self.base_uwh
 
     def relieve(self, twice: Doubles) -> None:
         """Take over twice the sums, which begin anew."""
-        twice = twice + self.left
+        if self.left is not None:
+            twice = twice + self.left
         whole = np.floor(twice / self.unit)
         self.left = twice - whole * self.unit
-        self.base_uwh += whole.astype(np.int64) * int(self.times)
-        self.relieved = True
+        uwh = whole.astype(np.int64) * self.times
+        self.base_uwh = uwh if self.base_uwh is None else self.base_uwh + uwh
 
 
 def _double(sums: Doubles, twice: Doubles) -> Doubles:
@@ -140,14 +138,17 @@ class Work:
         self.sums: Doubles = np.zeros((phases + vector, REGISTERS, meters))
         """(phase, and whole if its powers are summed up themselves; P, Q, |P|, |Q|, Q and |Q| while P < 0; meter): exact
         integers."""
-        self.new: Doubles = np.empty_like(self.sums)
+        self.new: Doubles = np.empty((REGISTERS, meters))
+        self.now_uwh: Ints = np.empty((REGISTERS, meters), np.int64)
+        self.before_uwh: Ints = np.zeros((REGISTERS, meters), np.int64)
+        """What the whole meter's registers showed when a tariff was read last."""
         self.tariffs: set[int] = set()
         """Those that were read."""
         self.twice: Doubles = np.empty((REGISTERS, meters))
-        self.registers = [_Registers(meters, self.times, self.divisor) for _ in range(1 + phases)]
+        self.registers = [_Registers(self.times, self.divisor) for _ in range(1 + phases)]
         """Of the whole meter, and of the phases."""
-        self.summed, self.largest = 0, 0.0
-        """How many of the sums have the running stretch in them, and the largest of its sizes in one phase."""
+        self.largest = 0.0
+        """The largest sum of the running stretch's sizes in one phase; NaN when that is no number."""
         self.most = 0.0
         """No register's doubled sum is larger, whoever's."""
         self.before: Doubles = np.zeros((4, meters))
@@ -155,24 +156,25 @@ class Work:
         """What the next rows begin with, and what was taken out of it to keep it exact."""
 
     def take(self, active_w: Floats, reactive_var: Floats) -> bool:
-        """Sum a stretch up, unless the sums might not be exact."""
+        """Sum a stretch up.  False when the sums might not be exact, so that all is to be done anew, in shorter stretches;
+        EngineError when it has one step only."""
         steps = active_w.shape[1]
         if steps not in self.stretches:
             self.stretches[steps] = _Stretch(self.memory, steps, self.meters)
         work = self.now = self.stretches[steps]
         if self.most >= _EXACT / 2:
             self._relieve()
-        self.summed, self.largest = 0, 0.0
+        self.largest = 0.0
         self._measure(work, active_w, reactive_var)
-        if self.summed < len(self.sums):
-            for sums, new in zip(self.sums[: self.summed], self.new, strict=False):
-                sums -= new
+        if not self.largest * self.phases * self.times < _EXACT / 4:
+            if steps == 1:
+                self._refuse(active_w, reactive_var)
             return False
         self.most += 2.0 * self.phases * self.times * self.largest
         return True
 
-    def refuse(self, active_w: Floats, reactive_var: Floats) -> None:
-        """EngineError for powers that were not taken."""
+    def _refuse(self, active_w: Floats, reactive_var: Floats) -> None:
+        """EngineError for powers that cannot be taken."""
         for array, name in ((active_w, "active_w"), (reactive_var, "reactive_var")):
             check_exact(array, 8 * self.times, name)
         raise EngineError("powers are too large: no meter could measure them")
@@ -218,21 +220,17 @@ class Work:
                 np.abs(one.signed, out=one.size)
 
     def _sum_up(self, work: _Stretch, one: _Powers, index: int) -> None:
-        """P, Q, |P|, |Q|, and Q, |Q| while P < 0.  Unless the sums of any so far were not exact."""
-        new = self.new[index]
+        """Add P, Q, |P|, |Q|, and Q, |Q| while P < 0."""
+        new = self.new
         np.add.reduce(one.all, axis=1, out=new[:4])
-        largest = float(new[2:4].max())
-        if index == self.phases:
-            largest /= self.phases
-        if self.summed < index or not largest * self.phases * self.times < _EXACT / 4:
-            return
+        if index < self.phases:
+            self.largest = float(np.maximum(self.largest, new[2:4].max()))
         # all bits where P < 0, else none
         sign = np.right_shift(one.bits[0], SIGN_SHIFT, out=work.bits[1])
         np.bitwise_and(one.bits[1], sign, out=work.bits[0])
         np.bitwise_and(one.bits[3], sign, out=work.bits[1])
         np.add.reduce(work.backward, axis=1, out=new[4:])
         self.sums[index] += new
-        self.summed, self.largest = index + 1, max(self.largest, largest)
 
     def write_rows(self, first: int, out: Counts) -> bool:
         """Readings after step `first` of the stretch and every so many further ones, into rows (register, row, meter).
@@ -259,8 +257,10 @@ class Work:
             largest = float(rows.max(initial=0.0))
             if largest >= 2.0**32:
                 return False
+        # processors have an instruction for signed ones
+        counts: NDArray[Any] = out.view(np.int32) if self.most < self.unit * 2.0**31 else out
         for register, row in enumerate(_IN_PROFILE):
-            np.copyto(out[register, : rows.shape[1]], rows[row], casting="unsafe")
+            np.copyto(counts[register, : rows.shape[1]], rows[row], casting="unsafe")
         return True
 
     def _relieve(self) -> None:
@@ -279,7 +279,7 @@ class Work:
         summation = self.rules.summation
         if summation is Summation.SUM_VECTOR:
             return _double(self.sums[-1], self.twice)
-        if self.registers[0].relieved:
+        if self.registers[0].left is not None:
             whole = np.add.reduce(self.sums, axis=0)
             if summation is Summation.TOTAL_ABS:
                 whole[0] = whole[2]
@@ -300,17 +300,17 @@ class Work:
 
     def read_tariff(self, tariff: int, out: Ints) -> None:
         """Add what the whole meter's registers have gained since this was called last to those of the tariff."""
-        registers = self.registers[0]
-        now_uwh = registers.read_uwh(self._double_whole())
-        gained_uwh = np.subtract(now_uwh, registers.before_uwh, out=registers.before_uwh)
+        self.registers[0].read_uwh(self._double_whole(), self.now_uwh)
+        gained_uwh = np.subtract(self.now_uwh, self.before_uwh, out=self.before_uwh)
         if tariff in self.tariffs:
             out += gained_uwh
         else:
             out[...] = gained_uwh
         self.tariffs.add(tariff)
+        self.before_uwh, self.now_uwh = self.now_uwh, self.before_uwh
 
     def read_total(self, out: Ints) -> None:
         """The registers (register, whole | phase, meter) as they are."""
-        out[:, 0] = self.registers[0].now_uwh
+        out[:, 0] = self.before_uwh
         for phase in range(self.phases):
-            out[:, 1 + phase] = self.registers[1 + phase].read_uwh(_double(self.sums[phase], self.twice))
+            self.registers[1 + phase].read_uwh(_double(self.sums[phase], self.twice), out[:, 1 + phase])
