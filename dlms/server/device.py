@@ -108,6 +108,7 @@ class Device:
         changed = dataclasses.replace(self.associations[key], **changes)
         self._keep(changed)
         self.associations[key] = changed
+        self._base_names.pop(key, None)
         return changed
 
     def port(self, name: Obis | None) -> PortProtection | None:

@@ -54,7 +54,7 @@ def versioned(of: Device, key: tuple[int, int], version: type[Interface], **chan
     seen = {place: served for place, served in granted.objects.items() if place[0] not in (12, 15)}
     seen[one.class_id, one.instance] = Served(one, rights_of(one))
     changes = {"objects": seen, "context": ApplicationContext(1 + (one.class_id == 12))} | changes
-    of.associations[key] = dataclasses.replace(granted, **changes)
+    of.change(granted, **changes)
     return of
 
 
