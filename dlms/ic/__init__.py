@@ -16,7 +16,7 @@ from dlms.ic.access_control import (
 )
 from dlms.ic.local_port import IecHdlcSetup
 from dlms.ic.measurement import Data, ExtendedRegister, ProfileGeneric, Register
-from dlms.ic.security import CommunicationPortProtection, SecuritySetup, SecuritySetupV1
+from dlms.ic.security import CommunicationPortProtection, DataProtection, SecuritySetup, SecuritySetupV1
 from dlms.ic.time_control import Clock
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Clock",
     "CommunicationPortProtection",
     "Data",
+    "DataProtection",
     "ExtendedRegister",
     "IecHdlcSetup",
     "ProfileGeneric",

@@ -1,4 +1,4 @@
-"""Security setup and Communication port protection.  Blue Book, classes 64 and 124."""
+"""Security setup, Communication port protection and Data protection.  Blue Book, classes 64, 124 and 30."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from dlms.interface import Attribute, Interface, Method
 from dlms.types import (
+    CHOICE,
     ArrayOf,
     Choice,
     DoubleLongUnsigned,
@@ -89,4 +90,58 @@ class CommunicationPortProtection(Interface, class_id=124):
     reset = Method[int](1, Integer, 0x50)
 
 
-__all__ = ["CommunicationPortProtection", "SecuritySetup", "SecuritySetupV1"]
+PROTECTED_ATTRIBUTE = Structure(
+    ("class_id", LongUnsigned),
+    ("logical_name", OctetString(6)),
+    ("attribute_index", Integer),
+    ("data_index", LongUnsigned),
+    ("restriction", CHOICE),
+)
+PROTECTION_PARAMETERS = ArrayOf(Structure(("protection_type", Enum), ("protection_options", CHOICE)))
+PROTECTED = Structure(("protection_parameters", PROTECTION_PARAMETERS), ("protected_buffer", OctetString))
+
+
+class DataProtection(Interface, class_id=30):
+    """Values that are protected for their reader, however they travel.  Experimental.  Blue Book, class 30 version 0.
+
+    Attributes are the book's.  The structures of the methods' parameters are not established publicly: those here are our
+    own (`dlms.protected_buffer` says what they hold), and work with nobody but ourselves.
+    """
+
+    protection_buffer = Attribute[bytes](2, OctetString)
+    protection_object_list = Attribute[list[Any]](3, ArrayOf(PROTECTED_ATTRIBUTE), static=True)
+    protection_parameters_get = Attribute[list[Any]](4, PROTECTION_PARAMETERS, static=True)
+    protection_parameters_set = Attribute[list[Any]](5, PROTECTION_PARAMETERS, static=True)
+    required_protection = Attribute[int](6, Enum, static=True)
+    get_protected_attributes = Method[tuple[Any, ...]](
+        1,
+        Structure(("object_list", ArrayOf(PROTECTED_ATTRIBUTE)), ("parameters", PROTECTION_PARAMETERS)),
+        0x30,
+        PROTECTED,
+    )
+    set_protected_attributes = Method[tuple[Any, ...]](
+        2,
+        Structure(
+            ("object_list", ArrayOf(PROTECTED_ATTRIBUTE)),
+            ("parameters", PROTECTION_PARAMETERS),
+            ("protected_buffer", OctetString),
+        ),
+        0x38,
+        ArrayOf(Enum),
+    )
+    invoke_protected_method = Method[tuple[Any, ...]](
+        3,
+        Structure(
+            (
+                "method",
+                Structure(("class_id", LongUnsigned), ("logical_name", OctetString(6)), ("method_index", Integer)),
+            ),
+            ("parameters", PROTECTION_PARAMETERS),
+            ("protected_buffer", OctetString),
+        ),
+        0x40,
+        PROTECTED,
+    )
+
+
+__all__ = ["CommunicationPortProtection", "DataProtection", "SecuritySetup", "SecuritySetupV1"]

@@ -17,6 +17,7 @@ from dlms.server.store import Store
 from obis import Obis
 
 if TYPE_CHECKING:
+    from dlms.server.data_protection import DataProtection
     from dlms.server.port_protection import PortProtection
     from dlms.server.security import SecuritySetup
 
@@ -80,6 +81,7 @@ class Device:
         system_title: bytes | None = None,
         keep: Callable[[ServerAssociation], object] = lambda granted: None,
         ports: Mapping[Obis, PortProtection] | None = None,
+        protections: Mapping[Obis, DataProtection] | None = None,
     ) -> None:
         self.store, self.logical_devices, self.quirks = store, logical_devices, quirks
         self.inactivity_timeout_s = inactivity_timeout_s
@@ -88,6 +90,8 @@ class Device:
         self._keep = keep
         self.ports = dict(ports or {})
         """The state of each Communication port protection object."""
+        self.protections = dict(protections or {})
+        """The state of each Data protection object."""
         self.now = 0.0
         """The time of what is served."""
         self.security = dict(security or {})

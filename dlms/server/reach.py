@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from dlms import data as cosem_data
@@ -35,6 +37,16 @@ class Reach:
         """A request comes, protected like this; a `broadcast` reaches fewer objects, and is answered to nobody."""
         self.request, self.owed = request, Protection.NONE
         self._broadcast = broadcast
+
+    @contextlib.contextmanager
+    def inside(self, protection: Protection) -> Iterator[None]:
+        """What is done meanwhile was asked for inside a protection of its own, besides that of the request."""
+        before = self.request
+        self.request = before | protection
+        try:
+            yield
+        finally:
+            self.request = before
 
     @property
     def _objects(self) -> Objects:

@@ -9,6 +9,7 @@ from dlms.security.policy import LEVELS
 from dlms.server.objects.association_ln import AssociationLnBehaviour
 from dlms.server.objects.association_sn import AssociationSnBehaviour
 from dlms.server.objects.behaviour import Behaviour, Context
+from dlms.server.objects.data_protection import DataProtectionBehaviour
 from dlms.server.objects.invocation_counter import DataBehaviour
 from dlms.server.objects.port_protection import PortProtectionBehaviour
 from dlms.server.objects.profile_generic import ProfileGenericBehaviour
@@ -23,6 +24,7 @@ BEHAVIOURS: dict[tuple[int, int], Behaviour] = {
     **{(12, version): AssociationSnBehaviour(version) for version in range(5)},
     **{(15, version): AssociationLnBehaviour(version) for version in range(4)},
     (17, 0): SapAssignmentBehaviour(),
+    (30, 0): DataProtectionBehaviour(),
     (124, 0): PortProtectionBehaviour(),
     (64, 0): SecuritySetupBehaviour(LEVELS),
     (64, 1): SecuritySetupBehaviour(None),

@@ -1774,4 +1774,48 @@ RULES = {
             "server/symsec_cases::sec_pol_activated",
         ),
     ),
+    "Data protection (experimental)": (
+        Rule(
+            "Protected data tells a repetition",
+            "./protected_buffer",
+            "    if Protection.AUTHENTICATED not in found:\n",
+            "    if False:\n",
+            "server/data_protection::parameters",
+        ),
+        Rule(
+            "A buffer is protected as its parameters and the object want",
+            "server/objects/data_protection",
+            "opened(buffer, protection | state.required.request, state.channel)",
+            "opened(buffer, protection, state.channel)",
+            "server/data_protection::less_than_is_required_is_refused",
+        ),
+        Rule(
+            "What is answered has the protection that the object wants",
+            "server/objects/data_protection",
+            "protection = protection_of(parameters) | state.required.response",
+            "protection = protection_of(parameters)",
+            "server/data_protection::what_is_answered_has_what_is_required",
+        ),
+        Rule(
+            "The rights of the association hold inside a buffer",
+            "server/objects/data_protection",
+            "with context.reach.inside(found):\n        pairs",
+            "with context.reach.inside(type(found)(0)):\n        pairs",
+            "server/data_protection::the_rights_of_the_association_hold",
+        ),
+        Rule(
+            "What is asked inside a buffer protects nothing else",
+            "server/reach",
+            "            self.request = before\n",
+            "            pass\n",
+            "server/data_protection::the_rights_of_the_association_hold",
+        ),
+        Rule(
+            "A method is called when its answer can be protected",
+            "server/objects/data_protection",
+            "    ready(answered, state.channel)\n",
+            "",
+            "server/data_protection::nothing_is_called_whose_answer_cannot_be_signed",
+        ),
+    ),
 }
