@@ -12,7 +12,6 @@ from dlms.client import Client
 from dlms.enums import ApplicationContext, Mechanism
 from dlms.errors import AccessError, LocalProtocolError, SecurityError
 from dlms.ic import DataProtection
-from dlms.operations.access import Call, Set
 from dlms.protected_buffer import opened, parameters_of, protection_of, sealed
 from dlms.protected_data import ProtectedData
 from dlms.security.channel import Channel
@@ -101,8 +100,11 @@ def test_the_rights_of_the_association_hold() -> None:
     granted = of.device.associations[KEY]
     guarded = Rights({2: Access.READ_WRITE | Access.ENCRYPTED_REQUEST})
     hidden = Rights({})
-    objects = {**granted.objects, (1, LONG.instance): Served(LONG, guarded), (1, NAME.instance): Served(NAME, hidden)}
-    of.device.change(granted, objects=objects)
+    calls = Rights({2: Access.READ}, frozenset((1,)), {1: Access.ENCRYPTED_REQUEST})
+    for one, rights in ((LONG, guarded), (NAME, hidden), (ENERGY, calls)):
+        granted = of.device.change(
+            granted, objects={**granted.objects, (one.class_id, one.instance): Served(one, rights)}
+        )
 
     def work(data: ProtectedData) -> None:
         refused = data.get([NAME.value, ENERGY.value])
@@ -115,8 +117,8 @@ def test_the_rights_of_the_association_hold() -> None:
         assert isinstance(denied, AccessError)
         listed = [(LongUnsigned(1), bytes(LONG.instance), Integer(2), LongUnsigned(0), None)]
         inside = listed, parameters_of(AE), sealed((b"inside",), AE, data._channel)
-        together = [Call(OBJECT.set_protected_attributes, inside), Set(LONG.value, b"beside")]
-        written, beside = data.client.access(together)
+        together = [(OBJECT.set_protected_attributes, inside), (ENERGY.reset, 0)]
+        written, beside = data.client.call_many(together)
         assert written == [0]
         assert isinstance(beside, AccessError), "in the same request, but not in the buffer"
 
