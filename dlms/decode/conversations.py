@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import heapq
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
@@ -182,12 +183,18 @@ def _named(end: End) -> str:
 
 
 class _Way:
-    """One direction of a conversation: octets in the order of their sequence numbers, cut into messages."""
+    """One direction of a conversation: octets in the order of their sequence numbers, cut into messages.
+
+    Places count the octets of the direction; sequence numbers are those modulo 2**32, from any number on.
+    """
 
     def __init__(self, told: Conversation, sender: str) -> None:
         self.told, self.sender, self.spoken = told, sender, False
-        self._next: int | None = None
+        self._start: int | None = None
+        self._due = 0
         self._waiting: dict[int, tuple[bytes, int, Packet]] = {}
+        self._places: list[int] = []
+        self._octets = 0
         self._partial = bytearray()
         self._last: Packet | None = None
 
@@ -200,19 +207,16 @@ class _Way:
 
     def segment(self, header: TcpHeader, octets: bytes, missing: int, packet: Packet) -> None:
         """A piece of the stream, in order or not, perhaps one that came before."""
-        sequence = header.sequence
-        if header.flags & SYN:
-            self._next = sequence = (sequence + 1) % 2**32
-        if self._next is None:
-            self._next = sequence
+        sequence = header.sequence + (1 if header.flags & SYN else 0)
+        if self._start is None or (header.flags & SYN and not self.spoken):
+            self._start = sequence
         if not octets and not missing:
             return
         self.spoken = True
-        kept = self._waiting.get(sequence)
-        if kept is None or len(octets) > len(kept[0]):
-            self._waiting[sequence] = octets, missing, packet
+        place = self._due + (sequence - self._start - self._due + 2**31) % 2**32 - 2**31
+        self._wait(place, octets, missing, packet)
         self._in_order()
-        if len(self._waiting) > MAX_SEGMENTS or sum(len(one) for one, _, _ in self._waiting.values()) > MAX_WAITING:
+        while len(self._waiting) > MAX_SEGMENTS or self._octets > MAX_WAITING:
             self._skip()
 
     def finish(self) -> None:
@@ -221,32 +225,38 @@ class _Way:
             self._skip()
         self._broken()
 
+    def _wait(self, place: int, octets: bytes, missing: int, packet: Packet) -> None:
+        kept = self._waiting.get(place)
+        if kept is None:
+            heapq.heappush(self._places, place)
+        elif len(octets) <= len(kept[0]):
+            return
+        self._octets += len(octets) - (0 if kept is None else len(kept[0]))
+        self._waiting[place] = octets, missing, packet
+
     def _in_order(self) -> None:
         """Take what is due, until something is missing."""
-        while self._waiting and self._ahead(first := min(self._waiting, key=self._ahead)) <= 0:
-            octets, missing, packet = self._waiting.pop(first)
-            known = -self._ahead(first)
+        while self._places and self._places[0] <= self._due:
+            place = heapq.heappop(self._places)
+            octets, missing, packet = self._waiting.pop(place)
+            self._octets -= len(octets)
+            known = self._due - place
             if known >= len(octets) + missing:
                 continue
-            assert self._next is not None  # a segment waits only behind the first
-            self._next = (first + len(octets) + missing) % 2**32
+            self._due = place + len(octets) + missing
             if fresh := octets[known:]:
                 self._take(fresh, packet)
             if missing:
                 self.told.problem(f"packet {packet.number} was not kept whole: {counted(missing, 'octet')} less")
                 self._broken()
 
-    def _ahead(self, sequence: int) -> int:
-        """How far a sequence number is ahead of the one that is due; they are counted modulo 2**32."""
-        return (sequence - (self._next or 0) + 2**31) % 2**32 - 2**31
-
     def _skip(self) -> None:
         """Give up the octets in front of what waits."""
-        first = min(self._waiting, key=self._ahead)
-        told = f"{counted(self._ahead(first), 'octet')} of {self.sender} are missing before packet"
+        first = self._places[0]
+        told = f"{counted(first - self._due, 'octet')} of {self.sender} are missing before packet"
         self.told.problem(f"{told} {self._waiting[first][2].number}")
         self._broken()
-        self._next = first
+        self._due = first
         self._in_order()
 
     def _take(self, octets: bytes, packet: Packet) -> None:
