@@ -2,8 +2,9 @@
 
 Every value is a pure function of (seed, meter, time): random numbers are drawn by position (`engine.chance`), so the same
 step has the same values however time is cut and meters are sharded.  A step has the mean over all of it, never a sample:
-energy is the same at any length of steps.  What the voltage does within a step goes along as an excursion, so that a short
-sag is one at any length of steps, too.
+net energy of each phase is the same at any length of steps.  Import and export within one step net each other, and what
+is no sum of powers, apparent energy, is that of the step's means, so both are the smaller the longer steps are.  What the
+voltage does within a step goes along as an excursion, so that a short sag is one at any length of steps, too.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from meters.engine import Config, Engine, Kind, Logger, LogName, Measurand, Quantity, SetTariff, tile
 from meters.scenario import Fault, FaultKind, Faults, Household
-from tests.meters.engine.reference import START_S
+from tests.meters.engine.reference import DAY_S, START_S
 
 SPAN_S = 3000
 SOURCE = Faults(
@@ -83,3 +83,26 @@ def test_a_source_is_a_pure_function(begin, length, first):
     part = SOURCE.block(middle, begin_s + length, 1, range(first, 5))
     for name in ("active_w", "reactive_var", "voltage_v", "current_a"):
         assert np.array_equal(getattr(whole, name)[:, length // 2 :, first:], getattr(part, name))
+
+
+def test_what_the_length_of_steps_changes_and_what_not():
+    """Net energies are those of any steps; import and export net within a step, S is that of the means."""
+    energies = {}
+    for step_s in (10, 60, 900):
+        engine = Engine(Config(step_s=step_s), Household(4, photovoltaics_w=6000), START_S + 180 * DAY_S, 4)
+        engine.advance(START_S + 180 * DAY_S + DAY_S)
+        energies[step_s] = {m: engine.registers(Quantity(m, Kind.ENERGY, exponent=-6)) for m in list(Measurand)[:13]}
+    fine, middle, coarse = (energies[step_s] for step_s in (10, 60, 900))
+    apparent = Measurand.APPARENT
+    assert np.allclose(fine[Measurand.ACTIVE_NET], coarse[Measurand.ACTIVE_NET], rtol=1e-3, atol=0)
+    assert (fine[Measurand.ACTIVE_IMPORT] > middle[Measurand.ACTIVE_IMPORT]).all()
+    assert (middle[Measurand.ACTIVE_IMPORT] > coarse[Measurand.ACTIVE_IMPORT]).all()
+    assert (fine[apparent] > middle[apparent]).all()
+    assert (middle[apparent] > coarse[apparent]).all()
+    plain = {}
+    for step_s in (10, 900):
+        engine = Engine(Config(step_s=step_s), Household(4), START_S, 4)
+        engine.advance(START_S + DAY_S)
+        plain[step_s] = engine.registers(Quantity(apparent, Kind.ENERGY, exponent=-6))
+    assert np.allclose(plain[10], plain[900], rtol=5e-3, atol=0)
+    assert (plain[10] > plain[900]).all()
