@@ -142,6 +142,8 @@ class Reception:
         """The APDU that this block completes, None when more must come."""
         association = self._association
         agreed = Conformance.GENERAL_BLOCK_TRANSFER in association.negotiated.conformance
+        if association.state is State.OPENING and not self._reliable:
+            return None  # of an association that is over: nothing is in blocks before they are agreed on
         if not agreed and association.state is not State.CLOSED:
             raise RemoteProtocolError("a general block, which was not negotiated")
         if self._blocks.sending and block.block_data and not block.block_number_ack:

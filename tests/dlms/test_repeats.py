@@ -307,6 +307,15 @@ def test_the_aarq_is_asked_again_and_a_second_aare_does_no_harm() -> None:
     assert ticket.result() == 1
 
 
+def test_general_blocks_of_an_association_that_is_over_do_not_hinder_the_next_opening() -> None:
+    bench = Bench(reliable=False)
+    opening = bench.connection.open(bench.now)
+    bench.receive(bytes.fromhex("e041 0001 0001 03 c401c1"))
+    assert not opening.done
+    bench.receive(accepting())
+    opening.result()
+
+
 def test_an_abandoned_read_is_not_asked_again() -> None:
     bench = lossy()
     ticket = bench.start(get(ENERGY.value))
