@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from hypothesis import event
+from hypothesis import event, settings
 
 from dlms.apdu import decode_apdu
 from dlms.association import State
@@ -42,6 +42,12 @@ CHANGING = (b"\xc1", b"\xc3", b"\x06")
 """The tags of SET, ACTION and Write."""
 RANDOM = random.Random(0)
 """Where challenges and keys come from in a play, so that it goes the same way each time."""
+
+_TIMES = {"ci": 5, "dev": 2}.get(settings.get_current_profile_name())
+EXAMPLES = settings().max_examples * (_TIMES or 1)
+MANY = settings(max_examples=EXAMPLES, derandomize=_TIMES is not None)
+FEWER = settings(MANY, max_examples=EXAMPLES // 3)
+"""Of plays: the same each time, unless a profile is asked for by name that wants others."""
 
 C = Conformance
 GENERAL = C.GET | C.SET | C.ACTION | C.MULTIPLE_REFERENCES | C.GENERAL_BLOCK_TRANSFER

@@ -23,7 +23,7 @@ from dlms.operations.associate import AssociationRequest
 from dlms.operations.referencing import referencing
 from dlms.server import MemoryRows, Session
 from dlms.values import DoubleLongUnsigned, Integer
-from tests.dlms.plays import LONG_SIZE, SMALL_PDU, TIMEOUT_S, CountingStore
+from tests.dlms.plays import FEWER, LONG_SIZE, SMALL_PDU, TIMEOUT_S, CountingStore
 from tests.dlms.server.devices import ENERGY, LONG, PASSWORDS, PROFILE, READER, SERVER, WRITER, device, rows
 from tests.line import ARRIVES, Fate, Line, Station
 
@@ -262,6 +262,7 @@ FATES = st.one_of(
 SCRIPT = st.lists(st.sampled_from(VERBS), max_size=5)
 
 
+@FEWER
 @given(
     scripts=st.tuples(SCRIPT, SCRIPT, SCRIPT),
     fates=st.lists(FATES, min_size=10, max_size=60),

@@ -8,22 +8,23 @@ server carries out nothing twice.  With logical and with short names, plain and 
 from __future__ import annotations
 
 import dataclasses
-import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlms.errors import LinkError, OutcomeUnknown
 from dlms.framing.hdlc import HdlcClient, HdlcServer
 from dlms.framing.wrapper import WrapperClient, WrapperServer
 from tests.dlms.plays import (
+    FEWER,
     LN,
     LN_CIPHERED,
     LONG,
+    MANY,
     ONLY_GENERAL,
     OWN_AND_GENERAL,
     RANDOM,
@@ -40,9 +41,6 @@ SCRIPTS = st.lists(st.sampled_from(VERBS), min_size=1, max_size=8)
 BLOCKS = st.sampled_from((0, OWN_AND_GENERAL, ONLY_GENERAL))
 PLAIN = pytest.mark.parametrize("kind", [LN, SN], ids=["ln", "sn"])
 CIPHERED = pytest.mark.parametrize("kind", [LN_CIPHERED, SN_CIPHERED], ids=["ln", "sn"])
-EXAMPLES = settings().max_examples * (3 if os.environ.get("CI") else 1)
-MANY, FEWER = settings(max_examples=EXAMPLES), settings(max_examples=EXAMPLES // 3)
-"""Plays; those with envelopes, and those beside others of their kind, take their time."""
 
 
 @pytest.fixture(autouse=True, scope="module")
