@@ -12,6 +12,7 @@ from dlms.apdu.attribute import CosemAttributeDescriptor, CosemMethodDescriptor,
 from dlms.codec import ABSENT
 from dlms.enums import AccessResult, ActionCode
 from dlms.errors import AccessError, LocalProtocolError
+from dlms.limits import MAX_APDU
 from dlms.security.policy import Protection
 from dlms.server.device import Objects
 from dlms.server.objects import Context, behaviour
@@ -77,6 +78,14 @@ class Reach:
             return Encoded(cosem_data.encode(bytes(ref.instance)))
         value = _behaviour(served).get(ref, access, self.context)
         return value if isinstance(value, Selected) else Encoded(cosem_data.encode(value))
+
+    def value(self, attribute: CosemAttributeDescriptor) -> Any:
+        """The value of an attribute for another object's use: None where it may not be read, or is longer than an APDU."""
+        try:
+            read = self.read(attribute, None)
+            return cosem_data.decode(read.take(MAX_APDU)) if read.fits(MAX_APDU) else None
+        except AccessError:
+            return None
 
     def write(self, attribute: CosemAttributeDescriptor, access: SelectiveAccess | None, value: Any) -> int:
         """Write an attribute; tells how it went."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from dlms import data as cosem_data
 from dlms.apdu.attribute import CosemAttributeDescriptor
 from dlms.enums import AccessResult
 from dlms.errors import AccessError
 from dlms.interface import MethodRef
-from dlms.limits import MAX_APDU, MAX_LIST
+from dlms.limits import MAX_LIST
 from dlms.server.objects.association import AssociationBehaviour, change_lls_secret
 from dlms.server.objects.behaviour import Context
 from dlms.values import Long, LongUnsigned, Unsigned
@@ -49,18 +48,10 @@ def _read_by_logicalname(ref: MethodRef[Any], parameter: Any, context: Context) 
     for one in parameter if isinstance(parameter, list) and len(parameter) <= MAX_LIST else (None,):
         match one:
             case (int(class_id), bytes(name), int(index)) if len(name) == 6:
-                found.append(_value(CosemAttributeDescriptor(class_id, name, index), context))
+                found.append(context.reach.value(CosemAttributeDescriptor(class_id, name, index)))
             case _:
                 raise AccessError(AccessResult.TYPE_UNMATCHED, ref)
     return tuple(found)
-
-
-def _value(attribute: CosemAttributeDescriptor, context: Context) -> Any:
-    try:
-        read = context.reach.read(attribute, None)
-        return cosem_data.decode(read.take(MAX_APDU)) if read.fits(MAX_APDU) else None
-    except AccessError:
-        return None
 
 
 class AssociationSnBehaviour(AssociationBehaviour):

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dlms import data as cosem_data
 from dlms.apdu.attribute import CosemAttributeDescriptor, CosemMethodDescriptor, SelectiveAccess
 from dlms.codec import ABSENT
 from dlms.enums import AccessResult
 from dlms.errors import AccessError, DecodeError, LocalProtocolError, SecurityError
 from dlms.interface import AttributeRef, MethodRef
-from dlms.limits import MAX_APDU, MAX_LIST
+from dlms.limits import MAX_LIST
 from dlms.server.objects.behaviour import Behaviour, Context
 from dlms.values import Enum
 
@@ -91,19 +90,11 @@ def _read(state: DataProtection, objects: Any, protection: Protection, context: 
     """The values of attributes in a protected buffer, null-data for each that the association may not read."""
     from dlms.protected_buffer import sealed
 
-    values = tuple(_value(one, context) for one in _attributes(objects, ref))
+    values = tuple(context.reach.value(one) for one in _attributes(objects, ref))
     try:
         return sealed(values, protection, state.channel)
     except (SecurityError, LocalProtocolError) as fault:
         raise AccessError(AccessResult.OTHER_REASON, ref) from fault
-
-
-def _value(attribute: CosemAttributeDescriptor, context: Context) -> Any:
-    try:
-        found = context.reach.read(attribute, None)
-        return cosem_data.decode(found.take(MAX_APDU)) if found.fits(MAX_APDU) else None
-    except AccessError:
-        return None
 
 
 def _written(
