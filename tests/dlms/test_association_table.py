@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from dlms import apdu as services
 from dlms.acse import Aare, Diagnostic, Rlre
 from dlms.apdu.attribute import CosemAttributeDescriptor
-from dlms.apdu.short_name import VariableName
+from dlms.apdu.short_name import ParameterizedAccess, VariableName
 from dlms.association import (
     NEEDS,
     NOTIFICATION_NEEDS,
@@ -141,6 +143,29 @@ def test_several_variables_are_multiple_references() -> None:
     of.send(services.ReadRequest([VariableName(8)]))
     with pytest.raises(LocalProtocolError, match="multiple-references"):
         of.send(services.ReadRequest([VariableName(8), VariableName(16)]))
+
+
+def test_a_variable_needs_its_own_bits() -> None:
+    of = machine(Role.CLIENT, State.OPEN, Negotiated(Conformance.READ | Conformance.MULTIPLE_REFERENCES))
+    of.send(services.ReadRequest([VariableName(8), VariableName(16)]))
+    with pytest.raises(LocalProtocolError, match="parameterized-access"):
+        of.send(services.ReadRequest([VariableName(8), ParameterizedAccess(16, 1, None)]))
+
+
+def test_an_answer_without_blocks_needs_none() -> None:
+    for answer in (
+        services.GetResponseNormal(0, None),
+        services.SetResponseNormal(0, 0),
+        services.ExceptionResponse(1, 1),
+    ):
+        machine(Role.SERVER, State.OPEN, Negotiated()).send(answer)
+
+
+def test_what_was_agreed_on_is_nothing_at_first_and_does_not_change() -> None:
+    agreed = Negotiated()
+    assert agreed == Negotiated(Conformance(0), 0, 0, ApplicationContext.LN, Mechanism.NONE, 0)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        agreed.max_send = 1  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("mechanism", Mechanism)
