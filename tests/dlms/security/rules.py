@@ -1648,6 +1648,13 @@ RULES = {
             "dishonest_ends::general_envelopes_need_general_protection",
         ),
         Rule(
+            "General envelopes of broadcasts need general-protection",
+            "server/security",
+            "if data[0] in GENERAL_TAGS and not self.general:",
+            "if False:",
+            "dishonest_ends::general_envelopes_of_broadcasts_need_general_protection",
+        ),
+        Rule(
             "New keys are those of the next request",
             "server/security",
             "if self.setup.provider is not self._provider:  # keys",
@@ -1816,6 +1823,43 @@ RULES = {
             "    ready(answered, state.channel)\n",
             "",
             "server/data_protection::nothing_is_called_whose_answer_cannot_be_signed",
+        ),
+    ),
+    "What is shown": (
+        Rule(
+            "A trace masks passwords",
+            "./trace",
+            "            text = text.replace(secret.hex(), MASK * len(secret))\n",
+            "            pass\n",
+            "exchanges_hidden::an_exchange",
+        ),
+        Rule(
+            "A secret does not show itself in an exchange",
+            "keys",
+            'return f"<Secret of {len(self._value)} octets>"',
+            'return f"<Secret {self._value.hex()}>"',
+            "exchanges_hidden::an_exchange",
+        ),
+        Rule(
+            "A request for an association does not show its password",
+            "./operations/associate",
+            'secret: bytes = dataclasses.field(default=b"", repr=False)',
+            'secret: bytes = dataclasses.field(default=b"")',
+            "exchanges_hidden::an_exchange",
+        ),
+        Rule(
+            "A device does not show the passwords of its associations",
+            "server/device",
+            'secret: bytes = dataclasses.field(default=b"", repr=False)',
+            'secret: bytes = dataclasses.field(default=b"")',
+            "exchanges_hidden::an_exchange",
+        ),
+        Rule(
+            "An AARQ does not show its password",
+            "./acse",
+            'return f"Aarq(application_context={self.application_context!r}, mechanism={self.mechanism!r})"',
+            'return f"Aarq({self.calling_authentication_value!r})"',
+            "exchanges_hidden::an_exchange",
         ),
     ),
 }

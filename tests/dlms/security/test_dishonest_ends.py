@@ -29,6 +29,7 @@ from dlms.security.counters import Counters, MemoryCounterStore
 from dlms.security.keys import Secret
 from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Envelope, Policy, Protection
 from dlms.server import Access, Session
+from dlms.server.security import ServerCiphering
 from dlms.values import Integer, Unsigned
 from tests.dlms.secured import CLIENT_TITLE, EVERYTHING, MANAGER, SECRET, SERVER_TITLE, World, world
 from tests.dlms.server.devices import ENERGY, SERVER, Dialogue
@@ -425,6 +426,16 @@ def test_general_envelopes_need_general_protection() -> None:
         manager = Manager(world(conformance=conformance)).open()
         assert manager.accepted(manager.close(READ, AE, Shape(Envelope.GENERAL))) is served
         assert manager.accepted(manager.close(READ))
+
+
+def test_general_envelopes_of_broadcasts_need_general_protection() -> None:
+    of = world()
+    ciphering = ServerCiphering(of.setup, of.setup.ciphering(CLIENT_TITLE), GLOBAL)
+    broadcast = Manager(of).close(READ, AE, Shape(Envelope.GENERAL, broadcast=True))
+    with pytest.raises(SecurityError, match="general-protection was not negotiated"):
+        ciphering.open_broadcast(broadcast)
+    ciphering.general = True
+    assert ciphering.open_broadcast(broadcast).plain == READ
 
 
 def test_a_request_has_the_title_of_the_association() -> None:
