@@ -143,6 +143,26 @@ class CountingStore(MemoryStore):
         return super().call(ref, parameter)
 
 
+def operation(names: Referencing, verb: str, number: int) -> Operation[Any]:
+    """What a verb asks for; `number` is what it writes."""
+    match verb:
+        case "get":
+            return names.get(ENERGY.value)
+        case "get-long":
+            return names.get(LONG.value)
+        case "get-profile":
+            return names.get(PROFILE.buffer)
+        case "get-list":
+            return names.get_many([ENERGY.value, LONG.value, ENERGY.scaler_unit])
+        case "set":
+            return names.set_value(ENERGY.value, DoubleLongUnsigned(number))
+        case "set-long":
+            return names.set_value(LONG.value, bytes((number,)) * LONG_SIZE)
+        case "set-list":
+            return names.set_many([(ENERGY.value, DoubleLongUnsigned(number)), (ENERGY.scaler_unit, (number, 30))])
+    return names.call(ENERGY.reset, Integer(number))
+
+
 @dataclasses.dataclass
 class Done:
     """One step of a script: its verb, its number, how it ended."""
@@ -241,23 +261,7 @@ class Play:
         if self.names is None:  # with short names it keeps the object list
             datagrams = not self.connection.framing.reliable
             self.names = referencing(self.connection.negotiated, datagrams=datagrams)
-        names = self.names
-        match verb:
-            case "get":
-                return names.get(ENERGY.value)
-            case "get-long":
-                return names.get(LONG.value)
-            case "get-profile":
-                return names.get(PROFILE.buffer)
-            case "get-list":
-                return names.get_many([ENERGY.value, LONG.value, ENERGY.scaler_unit])
-            case "set":
-                return names.set_value(ENERGY.value, DoubleLongUnsigned(number))
-            case "set-long":
-                return names.set_value(LONG.value, bytes((number,)) * LONG_SIZE)
-            case "set-list":
-                return names.set_many([(ENERGY.value, DoubleLongUnsigned(number)), (ENERGY.scaler_unit, (number, 30))])
-        return names.call(ENERGY.reset, Integer(number))
+        return operation(self.names, verb, number)
 
     def perform(self, script: Sequence[str]) -> None:
         """Open the association and do one step after the other; nothing when it cannot be opened."""

@@ -7,7 +7,6 @@ calls is carried out there, at most once, and nowhere else; the reader's writes 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,8 +21,8 @@ from dlms.framing.hdlc import HdlcClient, HdlcServer
 from dlms.operations.associate import AssociationRequest
 from dlms.operations.referencing import referencing
 from dlms.server import MemoryRows, Session
-from dlms.values import DoubleLongUnsigned, Integer
-from tests.dlms.plays import FEWER, LONG_SIZE, SMALL_PDU, TIMEOUT_S, CountingStore
+from dlms.values import DoubleLongUnsigned
+from tests.dlms.plays import FEWER, LONG_SIZE, SMALL_PDU, TIMEOUT_S, CountingStore, Done, operation
 from tests.dlms.server.devices import ENERGY, LONG, PASSWORDS, PROFILE, READER, SERVER, WRITER, device, rows
 from tests.line import ARRIVES, Fate, Line, Station
 
@@ -34,23 +33,6 @@ HELD = {ONE: (1111, b"\1"), TWO: (2222, b"\2")}
 """What the meters hold before anything is written: the energy, and an octet of the long value."""
 
 
-@dataclasses.dataclass
-class Step:
-    """What a client has asked for; `number` is what it writes."""
-
-    verb: str
-    number: int
-    ticket: Ticket[Any]
-
-    @property
-    def error(self) -> Exception | None:
-        try:
-            self.ticket.result()
-        except (AccessError, LinkError) as error:
-            return error
-        return None
-
-
 class Caller:
     """One client: who it is, which meter it calls, and the numbers that are its own."""
 
@@ -59,26 +41,12 @@ class Caller:
         framing = HdlcClient(client, SERVER, physical=physical)
         request = AssociationRequest(Mechanism.LLS, PASSWORDS[client], max_receive=SMALL_PDU)
         self.connection = Connection(framing, request, timeout_s=TIMEOUT_S)
-        self.steps: list[Step] = []
+        self.steps: list[Done] = []
 
     def start(self, verb: str, now: float) -> None:
         self._number += 1
-        self.steps.append(Step(verb, self._number, self.connection.start(self._operation(verb, self._number), now)))
-
-    def _operation(self, verb: str, number: int) -> Any:
-        names = referencing(self.connection.negotiated)
-        match verb:
-            case "get":
-                return names.get(ENERGY.value)
-            case "get-long":
-                return names.get(LONG.value)
-            case "get-profile":
-                return names.get(PROFILE.buffer)
-            case "set":
-                return names.set_value(ENERGY.value, DoubleLongUnsigned(number))
-            case "set-long":
-                return names.set_value(LONG.value, bytes((number,)) * LONG_SIZE)
-        return names.call(ENERGY.reset, Integer(number))
+        asked = operation(referencing(self.connection.negotiated), verb, self._number)
+        self.steps.append(Done(verb, self._number, self.connection.start(asked, now)))
 
     @property
     def station(self) -> Station:
@@ -181,7 +149,7 @@ class MultiDrop:
                 else:
                     _check_change(caller.client, own.ran[step.number], step)
 
-    def _check_read(self, physical: int, step: Step) -> None:
+    def _check_read(self, physical: int, step: Done) -> None:
         if step.error is not None:
             assert not isinstance(step.error, AccessError)
             return
@@ -203,7 +171,7 @@ def _succeeded(ticket: Ticket[Any]) -> bool:
     return True
 
 
-def _check_change(client: int, ran: int, step: Step) -> None:
+def _check_change(client: int, ran: int, step: Done) -> None:
     error = step.error
     assert ran <= 1, step
     if client == READER and step.verb.startswith("set"):
