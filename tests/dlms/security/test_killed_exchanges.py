@@ -58,6 +58,7 @@ def test_no_nonce_comes_twice_and_work_resumes(
     assert recorder.repeated == []
     assert recorder.unknown == []
     assert (recorder.same_message, made.line.repeated_frames) == (0, 0) or transport != "tcp"
+    assert recorder.same_message > 0 or transport != "udp"
     assert recorder.proofs > kills
     assert len(recorder.seen) > 10 * kills
     assert len(found.resumed_s) == kills + 1

@@ -265,7 +265,7 @@ class Campaign:
     def passing(self, pair: Pair, way: int, piece: bytes, apdu: bytes) -> bool:
         """The recorder sees everything, also what never arrives."""
         label = pair.memory["label"] = _label(pair, way, apdu)
-        self.recorder.apdu(apdu, CLIENT_TITLE if way == UP else SERVER_TITLE, 0, pair.number)
+        self.recorder.apdu(apdu, *self._sender(way), pair.number)
         if way == UP:
             pair.memory["last"] = recorded = Recorded(piece, label, self.pids.get("server", 0))
             self._sent.append(recorded)
@@ -284,6 +284,12 @@ class Campaign:
             self._strike(trap)
             return False
         return True
+
+    def _sender(self, way: int) -> tuple[bytes, int]:
+        """The title of who sends, and which of its lives it is in."""
+        if way == UP:
+            return CLIENT_TITLE, self.pids.get("client", 0)
+        return SERVER_TITLE, self.pids.get("server", 0)
 
     def passed(self, pair: Pair, way: int, apdu: bytes) -> None:
         """After an answer the line is free for what was recorded."""
