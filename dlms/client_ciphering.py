@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from collections import deque
 
 from dlms.acse import ACSE, Aare, Aarq, Rlre, Rlrq
 from dlms.apdu import ConfirmedServiceError, ExceptionResponse
 from dlms.apdu.protected import ENVELOPE_TAGS
-from dlms.ciphering import Ciphering, Security, Shape
+from dlms.association import NOTIFICATION_NEEDS
+from dlms.ciphering import TRANSACTION_ID, Ciphering, Opened, Security, Shape
 from dlms.codec import Record, encode
 from dlms.enums import AssociationResult
 from dlms.errors import SecurityError
@@ -23,6 +25,9 @@ from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Envelope, Protection
 
 UNPROTECTED_TAGS = (ExceptionResponse.prefix, ConfirmedServiceError.prefix)
 """Refusals that a server sends when it cannot protect them: they are believed as refusals of what only reads."""
+NOTIFICATION_TAGS = tuple(of.prefix for of in NOTIFICATION_NEEDS)
+_TRANSACTIONS = 64
+"""Requests whose answers can still come."""
 
 
 class ClientCiphering:
@@ -32,6 +37,8 @@ class ClientCiphering:
         self.security, self._global_shape = security, security.shape._replace(dedicated=False)
         self._initiate = b""
         self._asked: Aarq | None = None
+        self._transactions: deque[bytes] = deque(maxlen=_TRANSACTIONS)
+        """Transaction-ids of this association's requests, where the key of an answer can come along."""
         self._ciphering = self._new(security)
 
     @property
@@ -57,6 +64,7 @@ class ClientCiphering:
         A further try of one AARQ keeps its dedicated key: the answer to either may come.
         """
         if isinstance(apdu, Aarq) and apdu is not self._asked:
+            self._transactions.clear()
             self._asked, self._initiate = apdu, self._begun(apdu)
         if isinstance(apdu, Aarq | Rlrq):
             return dataclasses.replace(apdu, user_information=self._global(self._initiate))
@@ -86,13 +94,23 @@ class ClientCiphering:
         if data[0] in ACSE:
             return data
         if authenticating:
-            return self._ciphering.close(data, AUTHENTICATED_ENCRYPTED, self._global_shape)
+            return self._ciphering.close(data, AUTHENTICATED_ENCRYPTED, self._numbered(self._global_shape))
         protection, shape = self.security.protection, self.security.shape
         if not broadcast:
-            return self._ciphering.close(data, protection, shape)
+            return self._ciphering.close(data, protection, self._numbered(shape))
         envelope = Envelope.IDENTIFIED if shape.envelope.describes_key else shape.envelope
         shape = shape._replace(envelope=envelope, dedicated=False, broadcast=True)
         return self._ciphering.close(data, protection | Protection.AUTHENTICATED, shape)
+
+    def _numbered(self, shape: Shape) -> Shape:
+        """With a transaction-id that the answer must repeat, where its key comes along.
+
+        The counters of such a key begin with it, so that they do not tell an answer of an association before this one.
+        """
+        if not shape.envelope.describes_key or shape.envelope is Envelope.IDENTIFIED:
+            return shape
+        self._transactions.append(secrets.token_bytes(TRANSACTION_ID))
+        return shape._replace(transaction_id=self._transactions[-1])
 
     def accepted(self, apdu: Record) -> Record:
         """An AARE or RLRE with its initiate deciphered.  Raises SecurityError for one that accepts without proof."""
@@ -113,6 +131,14 @@ class ClientCiphering:
             raise SecurityError(f"{apdu.wire_name()} accepts, but its initiate is not protected")
         return apdu
 
+    def _of_now(self, opened: Opened) -> bytes:
+        """The plain APDU of an answer that belongs to this association.  Raises SecurityError for another."""
+        shape = opened.shape
+        came_along = shape.envelope.describes_key and shape.envelope is not Envelope.IDENTIFIED
+        if came_along and opened.plain[:1] not in NOTIFICATION_TAGS and shape.transaction_id not in self._transactions:
+            raise SecurityError(f"transaction {shape.transaction_id.hex()} is none of this association: an old answer?")
+        return opened.plain
+
     def _told(self, title: bytes, certificate: bytes | None) -> None:
         """The meter has sent its certificate, which must be right where no signing key of it is on file."""
         channel = self.channel
@@ -126,7 +152,7 @@ class ClientCiphering:
         """
         required = AUTHENTICATED_ENCRYPTED if authenticating else self.security.protection
         if data[:1] and data[0] in ENVELOPE_TAGS:
-            return self._ciphering.open(data, required).plain
+            return self._of_now(self._ciphering.open(data, required))
         if data[:1] in UNPROTECTED_TAGS or (data and data[0] in ACSE):
             return data
         if required:

@@ -23,14 +23,16 @@ from dlms.errors import (
     ServiceRefused,
 )
 from dlms.events import Finished
+from dlms.framing.wrapper import WrapperClient, WrapperServer
 from dlms.operations.associate import AssociationRequest
+from dlms.operations.read import get
 from dlms.security.counters import Counters, MemoryCounterStore
 from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Envelope, Policy, Protection
 from dlms.security.providers import MemoryKeyProvider
 from dlms.security.suite import SUITE_0, SUITE_1, SUITE_2, SecuritySuite
-from dlms.server import Access, MemoryStore, Rights, Served
+from dlms.server import Access, MemoryStore, Rights, Served, Session
 from tests.dlms.bench import FakeFraming
-from tests.dlms.secured import CLIENT_TITLE, MANAGER, SECRET, World, key_set, world
+from tests.dlms.secured import CLIENT_TITLE, EVERYTHING, MANAGER, SECRET, World, key_set, world
 from tests.dlms.served import memory_name, served
 from tests.dlms.server.devices import ENERGY, LONG, PUBLIC
 
@@ -214,3 +216,39 @@ def test_an_empty_apdu_is_no_fault_of_ours(protection: Protection) -> None:
     assert isinstance(ended, Finished)
     with pytest.raises(RemoteProtocolError):
         ended.ticket.result()
+
+
+@pytest.mark.parametrize("envelope", [one for one in Envelope if one.describes_key])
+def test_an_answer_of_an_association_before_answers_nothing(envelope: Envelope) -> None:
+    """It was never delivered, so that its counter is fresh; under a key that came along nothing else would tell."""
+    of = world(suite=SUITE_1)
+    session = Session({None: of.device}, WrapperServer())
+
+    def opened() -> Connection:
+        request = AssociationRequest(
+            Mechanism.HLS_GMAC, b"", ApplicationContext.LN_CIPHERED, EVERYTHING, security=of.client(envelope=envelope)
+        )
+        connection = Connection(WrapperClient(MANAGER, 1), request)
+        ticket = connection.open(0.0)
+        while not ticket.done:
+            for answer in answers(connection):
+                connection.receive_data(answer, 0.0)
+        ticket.result()
+        return connection
+
+    def answers(connection: Connection) -> list[bytes]:
+        for piece in connection.data_to_send():
+            session.receive_data(piece, 0.0)
+        return session.data_to_send()
+
+    before = opened()
+    before.start(get(ENERGY.value), 0.0)
+    [kept_back] = answers(before)
+    assert isinstance(of.device.store, MemoryStore)
+    of.device.store.put(ENERGY.value, DoubleLongUnsigned(4321))
+    after = opened()
+    ticket = after.start(get(ENERGY.value), 0.0)
+    [answer] = answers(after)
+    after.receive_data(kept_back, 0.0)
+    after.receive_data(answer, 0.0)
+    assert ticket.result() == 4321

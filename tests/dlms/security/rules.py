@@ -236,6 +236,13 @@ RULES = {
             "./counters_end::a_server_carries_nothing_out_that_it_cannot_answer",
         ),
         Rule(
+            "An answer under a key that came along is one to this association",
+            "./client_ciphering",
+            "and shape.transaction_id not in self._transactions:",
+            "and False:",
+            "./secured::an_answer_of_an_association_before_answers_nothing",
+        ),
+        Rule(
             "A store on disk syncs each change",
             "store",
             "PRAGMA synchronous = EXTRA",
@@ -1494,8 +1501,8 @@ RULES = {
         Rule(
             "An answer is no weaker than what was asked for",
             "./client_ciphering",
-            "            return self._ciphering.open(data, required).plain\n",
-            "            return self._ciphering.open(data).plain\n",
+            "            return self._of_now(self._ciphering.open(data, required))\n",
+            "            return self._of_now(self._ciphering.open(data))\n",
             "dishonest_ends::an_answer_is_no_weaker_than_what_was_asked_for",
         ),
         Rule(

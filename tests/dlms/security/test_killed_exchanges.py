@@ -23,7 +23,7 @@ from tests.dlms.security.killed.plan import FILE_POINTS, POINTS, ROLES, Found, P
 
 SEED = int(os.environ.get("DLMS_KILLS_SEED", "1"))
 KILLS = int(os.environ.get("DLMS_KILLS", "0"))
-POISON = ("invocation counter", "no dedicated key", "authentication tag")
+POISON = ("invocation counter", "no dedicated key", "authentication tag", "none of this association")
 """How a client refuses an old answer that is shown to it."""
 
 
