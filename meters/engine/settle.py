@@ -65,7 +65,7 @@ def settle(
 
     One phase is a `Wiring.ONE_PHASE`, three a THREE_PHASE, summed individually unless `summation` says otherwise; two are
     the elements of an ARON, whose sum decides.  A profile row ends every `period_s` (0: every step).  Working memory does
-    not grow with the input.  An executor settles a few thousand meters a task; threads serve, for numpy lets them run.
+    not grow with the input.  An executor gets tasks of WIDTH meters each; what they come to is copied.
     EngineError for shapes, tariffs and periods that do not fit, for powers that no meter could measure, and for rows that
     would not fit into 32 bits.
     """
