@@ -15,7 +15,7 @@ from dlms.acse import Aare, Aarq, Rlre, context_oid, decode_acse, mechanism_oid
 from dlms.apdu import ExceptionResponse
 from dlms.apdu.action import ActionRequestNormal, ActionResponseNormal, ActionResult
 from dlms.apdu.attribute import CosemMethodDescriptor
-from dlms.ciphering import Ciphering, Shape
+from dlms.ciphering import Ciphering, Shape, overhead
 from dlms.client import Client
 from dlms.codec import ABSENT, Record, encode
 from dlms.connection import Connection
@@ -29,9 +29,9 @@ from dlms.security.counters import Counters, MemoryCounterStore
 from dlms.security.keys import Secret
 from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Envelope, Policy, Protection
 from dlms.server import Access, Session
-from dlms.server.security import ServerCiphering
+from dlms.server.security import ServerCiphering, security_objects
 from dlms.values import Integer, Unsigned
-from tests.dlms.secured import CLIENT_TITLE, EVERYTHING, MANAGER, SECRET, SERVER_TITLE, World, world
+from tests.dlms.secured import CLIENT_TITLE, EVERYTHING, MANAGER, SECRET, SERVER_TITLE, SETUP, World, world
 from tests.dlms.server.devices import ENERGY, SERVER, Dialogue
 from tests.dlms.server.test_symsec_cases import CHALLENGE, DEDICATED, GLOBAL, READ, Manager, write
 from tests.dlms.short_name_meter import Loop
@@ -104,6 +104,8 @@ PLAIN_INITIATE = bytes.fromhex("0800065f1f0400400010ffff0007")
         (Protection.NONE, A, False),
         (A, A, True),
         (AE, A, True),
+        (Protection.NONE, Protection.NONE, True),
+        (A, Protection.NONE, True),
     ],
 )
 def test_an_answer_is_no_weaker_than_what_was_asked_for(protection: Protection, asked: Protection, taken: bool) -> None:
@@ -436,6 +438,49 @@ def test_general_envelopes_of_broadcasts_need_general_protection() -> None:
         ciphering.open_broadcast(broadcast)
     ciphering.general = True
     assert ciphering.open_broadcast(broadcast).plain == READ
+
+
+def test_a_proof_may_come_in_a_general_envelope() -> None:
+    """Passes 3 and 4 are under the global key in any envelope, whatever was negotiated for what comes after them."""
+    manager = Manager(world(conformance=EVERYTHING & ~Conformance.GENERAL_PROTECTION))
+    assert manager.prove(wait(manager), Shape(Envelope.GENERAL))
+
+
+def test_an_answer_has_the_envelope_of_its_request_and_else_of_the_initiate() -> None:
+    for policy, request, tag in (
+        (Policy.NOTHING, Shape(Envelope.GENERAL), 0xDB),
+        (Policy.NOTHING, Shape(Envelope.IDENTIFIED), 0xDD),
+        (Policy.AUTHENTICATED_RESPONSE, None, 0xCC),
+    ):
+        manager = Manager(world(policy=policy)).open()
+        answer = manager.line.say(READ if request is None else manager.close(READ, AE, request), MANAGER)
+        assert answer is not None
+        assert answer[0] == tag
+
+
+def test_the_room_that_an_answer_needs_for_its_envelope() -> None:
+    of = world()
+    suite = of.setup.provider.suite
+    general, none = Conformance.GENERAL_PROTECTION, Conformance(0)
+    for initiate, conformance, envelope in (
+        (Envelope.SERVICE, none, Envelope.SERVICE),
+        (Envelope.SERVICE, general, Envelope.GENERAL),
+        (Envelope.GENERAL, none, Envelope.GENERAL),
+        (Envelope.IDENTIFIED, none, Envelope.IDENTIFIED),
+        (Envelope.IDENTIFIED, general, Envelope.IDENTIFIED),
+    ):
+        ciphering = ServerCiphering(of.setup, of.setup.ciphering(CLIENT_TITLE), Shape(initiate))
+        assert ciphering.overhead(conformance) == overhead(envelope, AE, suite)
+        assert not ciphering.general
+
+
+def test_security_objects_are_read_only_unless_managed() -> None:
+    for managed in (False, True):
+        objects = security_objects(SETUP, managed=managed) if managed else security_objects(SETUP)
+        setup = objects[64, SETUP]
+        assert setup.interface.version == 1
+        assert bool(setup.rights.methods) is managed
+        assert not any(access.writable for access in setup.rights.attributes.values())
 
 
 def test_a_request_has_the_title_of_the_association() -> None:
