@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dlms.acse import Aare, Aarq, Rlre, context_oid, decode_acse, mechanism_oid
+from dlms.acse import Aare, Aarq, Rlre, Rlrq, context_oid, decode_acse, mechanism_oid
 from dlms.apdu import ExceptionResponse
 from dlms.apdu.action import ActionRequestNormal, ActionResponseNormal, ActionResult
 from dlms.apdu.attribute import CosemMethodDescriptor
@@ -276,6 +276,19 @@ def test_a_release_that_nothing_proves_is_none(information: bytes | None) -> Non
         associated._wait(associated.connection.release(0.0))
 
 
+def test_a_release_is_protected_like_the_aarq() -> None:
+    associated = client(world(), {})
+    associated._wait(associated.connection.release(0.0))
+    medium = associated._medium
+    assert isinstance(medium, Cheated)
+    released = decode_acse(medium.sent[-1])
+    assert isinstance(released, Rlrq)
+    assert (released.user_information or b"")[:1] == b"\x21"
+    answer = decode_acse(medium.received[-1])
+    assert isinstance(answer, Rlre)
+    assert (answer.reason, (answer.user_information or b"")[:1]) == (0, b"\x28")
+
+
 # --- a client that cheats ----------------------------------------------------------------------------------------
 
 
@@ -421,6 +434,10 @@ def test_the_clients_challenge_has_a_legal_length(length: int, result: int) -> N
     for mechanism in (Mechanism.HLS_SHA1, Mechanism.HLS_SHA256):
         challenge = bytes(length) or b"1"
         assert asked(world(mechanism, context=LN), mechanism, challenge)[1].result == result
+
+
+def test_a_certificate_means_nothing_in_suite_0() -> None:
+    assert Manager(world()).aarq(calling_ae_qualifier=b"a certificate").result == 0
 
 
 def test_general_envelopes_need_general_protection() -> None:
