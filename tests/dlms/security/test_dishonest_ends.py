@@ -28,6 +28,7 @@ from dlms.security.channel import Channel
 from dlms.security.counters import Counters, MemoryCounterStore
 from dlms.security.keys import Secret
 from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Envelope, Policy, Protection
+from dlms.security.suite import SUITE_1
 from dlms.server import Access, Session
 from dlms.server.security import ServerCiphering, security_objects
 from dlms.values import Integer, Unsigned
@@ -434,6 +435,15 @@ def test_the_clients_challenge_has_a_legal_length(length: int, result: int) -> N
     for mechanism in (Mechanism.HLS_SHA1, Mechanism.HLS_SHA256):
         challenge = bytes(length) or b"1"
         assert asked(world(mechanism, context=LN), mechanism, challenge)[1].result == result
+
+
+def test_what_a_client_signed_is_judged_by_its_key() -> None:
+    of = world(suite=SUITE_1)
+    ciphering = ServerCiphering(of.setup, of.setup.ciphering(CLIENT_TITLE), GLOBAL)
+    signature = of.security.provider.sign(b"data")
+    ciphering.verify(signature, b"data")
+    with pytest.raises(SecurityError, match="signature does not fit"):
+        ciphering.verify(signature, b"other")
 
 
 def test_a_certificate_means_nothing_in_suite_0() -> None:

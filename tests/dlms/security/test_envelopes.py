@@ -15,7 +15,7 @@ from dlms.apdu.protected import (
     ServiceCiphered,
     WrappedKey,
 )
-from dlms.ciphering import Ciphering, Security, Shape
+from dlms.ciphering import Ciphering, Security, Shape, overhead
 from dlms.codec import decode, encode
 from dlms.errors import LocalProtocolError, SecurityError
 from dlms.security.channel import Channel
@@ -195,6 +195,17 @@ def test_what_is_refused_leaves_the_counter_as_it_was() -> None:
     assert server.channel.receiving().expected == 0
     assert server.open(good, AE).plain == GET
     refused(server, good, "invocation counter")
+
+
+@pytest.mark.parametrize("envelope", Envelope)
+@pytest.mark.parametrize("protection", [Protection.NONE, A, AE, S, AE | S], ids=str)
+def test_what_protection_adds_is_told_before(envelope: Envelope, protection: Protection) -> None:
+    client, _ = ends()
+    added = len(client.close(GET + bytes(300), protection, Shape(envelope))) - 300 - len(GET)
+    told = overhead(envelope, protection, SUITE_1)
+    # the most that it can be: lengths of other messages take more octets, and other kinds of keys more room
+    room = 0 if not protection else 16 if not envelope.describes_key else 160
+    assert added <= told <= added + room
 
 
 UNFIT = [
