@@ -353,7 +353,7 @@ class Ciphering:
             raise SecurityError(
                 f"an envelope {data[0]:#04x} holds an APDU of tag {opened.plaintext[:1].hex() or 'none'}"
             )
-        layer = PROTECTIONS[opened.control.octet >> _PROTECTION_BITS] & AUTHENTICATED_ENCRYPTED
+        layer = PROTECTIONS[opened.control.octet >> _PROTECTION_BITS & int(AUTHENTICATED_ENCRYPTED)]
         if opened.control.compressed:
             shape = shape._replace(compressed=True)
         return opened.plaintext, layer, shape

@@ -21,8 +21,9 @@ from dlms.errors import LocalProtocolError, SecurityError
 from dlms.security.channel import Channel
 from dlms.security.counters import Counters, MemoryCounterStore
 from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Envelope, Protection
+from dlms.security.providers import MemoryKeyProvider
 from dlms.security.suite import SUITE_1, SecuritySuite
-from tests.dlms.secured import CLIENT_TITLE, SERVER_TITLE, World, world
+from tests.dlms.secured import CLIENT_TITLE, SERVER_TITLE, World, key_set, world
 
 A, E, S = Protection.AUTHENTICATED, Protection.ENCRYPTED, Protection.SIGNED
 AE = AUTHENTICATED_ENCRYPTED
@@ -206,6 +207,27 @@ def test_what_protection_adds_is_told_before(envelope: Envelope, protection: Pro
     # the most that it can be: lengths of other messages take more octets, and other kinds of keys more room
     room = 0 if not protection else 16 if not envelope.describes_key else 160
     assert added <= told <= added + room
+
+
+class Doubling:
+    """What stands for a codec: everything twice."""
+
+    def compress(self, data: bytes) -> bytes:
+        return data * 2
+
+    def decompress(self, data: bytes) -> bytes:
+        return data[: len(data) // 2]
+
+
+@pytest.mark.parametrize("envelope", [Envelope.SERVICE, Envelope.GENERAL, Envelope.IDENTIFIED])
+@pytest.mark.parametrize("protection", [A, AE], ids=str)
+def test_what_was_compressed_says_so(envelope: Envelope, protection: Protection) -> None:
+    provider = MemoryKeyProvider(key_set(SUITE_1), SUITE_1, compression=Doubling())
+    titles = (CLIENT_TITLE, SERVER_TITLE), (SERVER_TITLE, CLIENT_TITLE)
+    client, server = (Ciphering(Channel(provider, Counters(MemoryCounterStore()), *of)) for of in titles)
+    for compressed in (False, True):
+        opened = server.open(client.close(GET, protection, Shape(envelope, compressed=compressed)))
+        assert (opened.plain, opened.protection, opened.shape.compressed) == (GET, protection, compressed)
 
 
 UNFIT = [
