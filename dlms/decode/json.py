@@ -114,7 +114,7 @@ def _octets_of(value: Any, nesting: int) -> bytes:
         plain = encode(of.from_json(fields))
         meant = decode_record(plain, strict=False)
     except _FAULTS as fault:
-        raise EncodeError(f"{name}: {_culprit(of, fields)}{_told(fault)}") from fault
+        raise EncodeError(f"{name}: {_culprit(of, fields) or _told(fault)}") from fault
     _check(
         {member: one for member, one in said.items() if member not in (outside, "encoding")},
         _shown(meant, plain, nesting),
@@ -159,17 +159,19 @@ def _carried(value: Any, nesting: int, place: str) -> bytes:
 
 
 def _culprit(of: type[Record], fields: Mapping[str, Any]) -> str:
-    """The first member that its codec does not take, as a prefix; empty where that is not the reason."""
+    """The first member that its codec does not take, and why; empty where that is not the reason."""
     for field, codec in of.layout:
         name = of.json_names.get(field, field)
         try:
             codec.encode(codec.from_json(fields.get(name)), bytearray())
-        except _FAULTS:
-            return f"{name}: " if name in fields else f"{name} is missing: "
+        except _FAULTS as fault:
+            return f"{name}: {_told(fault)}" if name in fields else f"{name} is missing"
     return ""
 
 
 def _told(fault: Exception) -> str:
+    if isinstance(fault, TypeError | AttributeError):
+        return "another JSON type wanted"  # what Python says tells of our code, not of the document
     return f"no member {fault}" if isinstance(fault, KeyError) else str(fault) or type(fault).__name__
 
 

@@ -187,3 +187,13 @@ def test_a_ciphered_apdu_keeps_its_header() -> None:
     assert apdu_from_json(shown) == encode(general)
     with pytest.raises(EncodeError, match="disagrees"):
         apdu_from_json(shown | {"security_control": {"raw": 0x30, "encrypted": False}})
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [({}, "invoke is missing"), ({"invoke": 1.5, "block_number": 1}, "invoke: another JSON type wanted")],
+)
+def test_a_refusal_speaks_of_the_document(members: dict[str, Any], told: str) -> None:
+    with pytest.raises(EncodeError) as refused:
+        apdu_from_json({"apdu": "get-request-next", **members})
+    assert str(refused.value) == f"get-request-next: {told}"
