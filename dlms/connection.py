@@ -14,9 +14,10 @@ invoke-id, but for the AARQ.
 One confirmed operation runs at a time, high priority first, then first come first served.  A reply is matched by its
 invoke-id; a late or foreign one is dropped and counted.  A timeout is thrown *into* the operation.  An abandoned operation
 is closed, but its exchange keeps the line until its reply or its deadline, so that the next operation never reads its
-answer.  Short names know no invoke-ids: there a request that is not answered in time ends the connection, for a late reply
-could pass for the next.  So could a copy of a reply where the layer below may double it: unless protection tells them apart,
-the next request waits `COPY_S` there for copies to come.
+answer.  Short names know no invoke-ids: there a request without an answer ends the connection, be it that none came in time
+or that what came is none (it cannot be understood, or refuses without the proof that answers have): its own answer may
+still come, and would pass for the next.  So could a copy of a reply where the layer below may double it: unless protection
+tells them apart, the next request waits `COPY_S` there for copies to come.
 
 With `parallel`, where the layer below lets both ends speak at any time, that many reads may be under way at once; what
 changes something, or goes on with a transfer in blocks, still has the line to itself.  An answer that begins a transfer may
@@ -114,9 +115,7 @@ class Connection:
         self._blocks = BlockTransfer(framing.window, retries=retries)
         self._taken = Taken()
         self._ciphering = _ciphering(request)
-        self._reception = Reception(
-            self.association, self._blocks, self._ciphering, self._under_way.replies, reliable=framing.reliable
-        )
+        self._reception = Reception(self.association, self._blocks, self._ciphering, self._under_way.replies)
 
     # what the user asks
 
@@ -244,8 +243,7 @@ class Connection:
         waited = f"no answer to {exchange.request.apdu.wire_name()} within {exchange.ticket.timeout_s:g} s"
         if self._blocks.held:
             waited += ": the peer takes no more blocks"
-        if exchange.invoke_id is None and KINDS.get(type(exchange.request.apdu)) is Kind.REQUEST:
-            # with short names nothing tells a late answer from the next one: no more may be asked
+        if exchange.nameless:
             return self._close(waited, now, silence=True)
         self._unanswered(exchange, late=len(exchange.invoke_ids))
         self._throw(exchange, loss(exchange, waited, silence=True), now)
@@ -507,8 +505,12 @@ class Connection:
             self._hold_again(exchange)
         else:
             reply = exchange.reply(apdu, reliable=self.framing.reliable)
-            if isinstance(reply, ServiceRefused) and unproven and not exchange.request.read_only:
-                reply = _chained(OutcomeUnknown(f"nothing proves that this refusal is the meter's: {reply}"), reply)
+            if isinstance(reply, ServiceRefused) and unproven:
+                unsure = f"nothing proves that this refusal is the meter's: {reply}"
+                if exchange.nameless:
+                    self._close(unsure, now)
+                if not exchange.request.read_only:
+                    reply = _chained(OutcomeUnknown(unsure), reply)
             self._resume(ticket, reply, now)
         self._proceed(now)
 
@@ -545,6 +547,9 @@ class Connection:
             self._unanswered(exchange, late=len(exchange.earlier))
         if exchange is None or exchange.ticket.done:
             self._events.append(Fault(error))
+        if exchange is not None and exchange.nameless:
+            self._close(f"the answer could not be understood: {error}", now)
+        if exchange is None or exchange.ticket.done:
             return self._proceed(now)
         if not exchange.request.read_only:
             error = _chained(OutcomeUnknown(f"the answer could not be understood: {error}"), error)

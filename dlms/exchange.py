@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from dlms import apdu as services
 from dlms.acse import Aarq, Rlrq
+from dlms.association import KINDS, Kind
 from dlms.codec import Record
 from dlms.enums import AccessResult
 from dlms.errors import (
@@ -96,6 +97,11 @@ class Exchange:
     def invoke_ids(self) -> tuple[int | None, ...]:
         """The invoke-ids of all tries."""
         return (self.invoke_id, *self.earlier)
+
+    @property
+    def nameless(self) -> bool:
+        """Whether nothing tells its answer from that to another request: short names have no invoke-ids."""
+        return self.invoke_id is None and KINDS.get(type(self.request.apdu)) is Kind.REQUEST
 
     def answered_by(self, data: bytes, apdu: Record, *, reliable: bool) -> bool:
         """Whether this is the reply that is waited for: same invoke-id, where there is one, and not to an earlier block.

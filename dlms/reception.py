@@ -5,8 +5,8 @@ records decoded, each once; whom a record is for, and what becomes of it, is the
 cannot be used comes out as `Spoilt`, with the octets as far as they were opened.
 
 An envelope that cannot be opened may hold an answer or a notification.  A glo- or ded- tag names its service.  The general
-envelopes name none, so they prove nothing about the request that waits; nor does, where the layer below may bring an APDU
-twice, one whose invocation counter has been.
+envelopes name none, so they prove nothing about the request that waits; nor does one whose invocation counter has been: it
+comes twice, by a fault of the network or by somebody's will, and what waits may still be answered.
 """
 
 from __future__ import annotations
@@ -77,13 +77,11 @@ class Reception:
         blocks: BlockTransfer,
         ciphering: ClientCiphering | None,
         replies: Callable[[bytes], Sequence[type[Record]]],
-        *,
-        reliable: bool,
     ) -> None:
         self.acknowledgements: list[bytes] = []
         """General blocks that go out before anything else."""
         self._association, self._blocks, self._ciphering, self._replies = association, blocks, ciphering, replies
-        self._reliable, self._stream = reliable, BlockStream()
+        self._stream = BlockStream()
 
     def reset(self) -> None:
         """Forget half a notification."""
@@ -131,11 +129,12 @@ class Reception:
         except DlmsError as error:
             return Spoilt(error, data, self._bearing(data, error))
 
-    def _bearing(self, data: bytes, error: DlmsError) -> Bearing:
+    @staticmethod
+    def _bearing(data: bytes, error: DlmsError) -> Bearing:
         tag = data[0] if data else None
         if tag in _NOTIFYING:
             return Bearing.NOTIFICATION
-        told = tag not in GENERAL_TAGS and (self._reliable or not isinstance(error, CounterError))
+        told = tag not in GENERAL_TAGS and not isinstance(error, CounterError)
         return Bearing.ANSWER if told else Bearing.UNTOLD
 
     def _unblocked(self, block: services.GeneralBlockTransfer, now: float) -> bytes | None:

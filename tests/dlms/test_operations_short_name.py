@@ -130,6 +130,9 @@ def test_a_write_that_is_answered_wrongly_has_an_unknown_outcome_or_fails(
     _, names = known
     with pytest.raises((OutcomeUnknown, RemoteProtocolError)):
         answered(known, names.set_value(TEXT.value, "x"), answer).result()
+    if answer in ("0d0107", "0d0101"):  # what is no answer at all ends the connection: the true one may still come
+        assert known[0].connection.closed is not None
+        return
     assert answered(known, names.set_value(TEXT.value, "x"), "0d0100").result() is None
 
 

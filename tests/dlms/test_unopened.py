@@ -9,18 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlms.apdu import DataNotification, EventNotificationRequest
+from dlms.apdu import DataNotification, EventNotificationRequest, ExceptionResponse
 from dlms.ciphering import Ciphering, Shape
 from dlms.codec import Record, encode
 from dlms.connection import Connection, Fault, Finished, Notification, Ticket
 from dlms.enums import ApplicationContext, Conformance, Mechanism
-from dlms.errors import DlmsError, LinkError, OutcomeUnknown, SecurityError
+from dlms.errors import DlmsError, LinkError, OutcomeUnknown, SecurityError, ServiceRefused
 from dlms.events import Event
 from dlms.framing.wrapper import WrapperClient, WrapperServer, wrap
 from dlms.limits import MAX_UNOPENED, RESPONSE_TIMEOUT_S
 from dlms.operations import Operation
 from dlms.operations.associate import AssociationRequest
 from dlms.operations.read import descriptor, get
+from dlms.operations.short_name import ShortNames
 from dlms.operations.write import set_value
 from dlms.security.counters import CounterError, Counters, MemoryCounterStore
 from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Envelope, Protection
@@ -42,12 +43,20 @@ GENERAL = [one for one in Envelope if one is not Envelope.SERVICE]
 class Line:
     """Client and server with each other, one APDU at a time, so that something can come before the answer."""
 
-    def __init__(self, of: World, *, datagrams: bool = False, parallel: int = 1, **changes: Any) -> None:
+    def __init__(
+        self,
+        of: World,
+        *,
+        datagrams: bool = False,
+        parallel: int = 1,
+        context: ApplicationContext = ApplicationContext.LN_CIPHERED,
+        **changes: Any,
+    ) -> None:
         self.of, self.now = of, 0.0
         self.session = Session({None: of.device}, WrapperServer(datagrams=datagrams))
         request = AssociationRequest(
             conformance=PUSHES,
-            context=ApplicationContext.LN_CIPHERED,
+            context=context,
             mechanism=Mechanism.HLS_GMAC,
             secret=SECRET,
             security=of.client(**changes),
@@ -273,9 +282,10 @@ def test_nothing_that_waits_means_nothing_to_fail() -> None:
     assert ticket.result() == 1234
 
 
-def test_a_datagram_that_comes_twice_is_no_answer_to_the_next_request() -> None:
-    """Its counter has been: over datagrams that is the network's doing, over a stream it is an attack."""
-    line = Line(pushes(), datagrams=True)
+@pytest.mark.parametrize("datagrams", [False, True])
+def test_an_answer_that_comes_twice_is_none_to_the_next_request(datagrams: bool) -> None:
+    """Its counter has been: over datagrams that is the network's doing, over a stream it is somebody's will."""
+    line = Line(pushes(), datagrams=datagrams)
     first = line.start(get(ENERGY.value))
     answers = line.answers()
     line.give(*answers)
@@ -283,18 +293,34 @@ def test_a_datagram_that_comes_twice_is_no_answer_to_the_next_request() -> None:
     second = line.start(get(ENERGY.scaler_unit))
     line.give(*answers)
     assert not second.done
+    assert [type(fault) for fault in faults(line.events())] == [CounterError]
     line.give(*line.answers())
-    assert second.done
     assert len(second.result()) == 2
+    third = line.start(get(ENERGY.value))
+    line.give(*answers)
+    line.wait(RESPONSE_TIMEOUT_S)
+    with pytest.raises(SecurityError, match=r"what came meanwhile: invocation counter"):
+        third.result()
 
-    stream = Line(pushes())
-    first = stream.start(get(ENERGY.value))
-    answers = stream.answers()
-    stream.give(*answers)
-    second = stream.start(get(ENERGY.scaler_unit))
-    stream.give(*answers)
-    with pytest.raises(CounterError):
+
+@pytest.mark.parametrize("spoiler", ["flipped", "refused"])
+def test_with_short_names_what_is_no_answer_ends_the_connection(spoiler: str) -> None:
+    """The answer to the first request may still come, under a good tag: it must not pass for that to the second."""
+    of = pushes(context=ApplicationContext.SN_CIPHERED)
+    line = Line(of, context=ApplicationContext.SN_CIPHERED)
+    names = ShortNames(line.connection.negotiated)
+    listed = line.start(names.object_list())
+    while not listed.done:
+        line.give(*line.answers())
+    first, second = line.start(names.get(ENERGY.value)), line.start(names.get(ENERGY.scaler_unit))
+    answers = line.answers()
+    line.give(flipped(answers[0]) if spoiler == "flipped" else wrap(SERVER, MANAGER, encode(ExceptionResponse(1, 1))))
+    with pytest.raises(SecurityError if spoiler == "flipped" else ServiceRefused):
+        first.result()
+    line.give(*answers)
+    with pytest.raises(LinkError):
         second.result()
+    assert line.connection.closed is not None
 
 
 def test_an_answer_among_several_that_cannot_be_opened() -> None:
