@@ -14,19 +14,17 @@ invoke-id, but for the AARQ.
 One confirmed operation runs at a time, high priority first, then first come first served.  A reply is matched by its
 invoke-id; a late or foreign one is dropped and counted.  A timeout is thrown *into* the operation.  An abandoned operation
 is closed, but its exchange keeps the line until its reply or its deadline, so that the next operation never reads its
-answer.  Short names know no invoke-ids: there a request without an answer ends the connection, be it that none came in time
-or that what came is none (it cannot be understood, or refuses without the proof that answers have): its own answer may
-still come, and would pass for the next.  So could a copy of a reply where the layer below may double it: unless protection
-tells them apart, the next request waits `COPY_S` there for copies to come.
+answer.  Short names know no invoke-ids: a request without an answer, or whose answer cannot be believed, ends the connection
+there, for its own could come yet and pass for the next.  So could a copy of a reply where the layer below may double it:
+unless protection tells them apart, the next request waits `COPY_S` there for copies to come.
 
 With `parallel`, where the layer below lets both ends speak at any time, that many reads may be under way at once; what
 changes something, or goes on with a transfer in blocks, still has the line to itself.  An answer that begins a transfer may
 be spoilt by the requests beside it: that read is asked again, alone.  Whose answer a refusal is that names no request, says
 `dlms.outstanding`.
 
-An envelope that cannot be opened fails the request that it answers.  Where it does not say whether it holds an answer or a
-notification, it is counted and reported, and the request waits on: it fails with a SecurityError when its time is up, or
-when too many have come.  Whoever can put such envelopes on the line gains no more than by cutting it.
+An envelope that cannot be opened fails the request that it answers.  One that may as well hold a notification is counted
+and reported; the request waits on, and fails with a SecurityError when its time is up, or when too many have come.
 """
 
 from __future__ import annotations
@@ -115,7 +113,9 @@ class Connection:
         self._blocks = BlockTransfer(framing.window, retries=retries)
         self._taken = Taken()
         self._ciphering = _ciphering(request)
-        self._reception = Reception(self.association, self._blocks, self._ciphering, self._under_way.replies)
+        self._reception = Reception(
+            self.association, self._blocks, self._ciphering, self._under_way.replies, reliable=framing.reliable
+        )
 
     # what the user asks
 
@@ -464,11 +464,9 @@ class Connection:
         kind = KINDS.get(type(apdu))
         if kind is Kind.NOTIFICATION:
             return self._notified(apdu, data, now)
-        refusal = isinstance(apdu, REFUSALS)
-        if refusal and self._under_way:
+        if isinstance(apdu, REFUSALS) and self._under_way:
             exchange = self._under_way.refused(ServiceRefused(str(apdu)))
             if exchange is None:
-                self.trace.apdu_received(apdu)
                 return self._proceed(now)
         else:
             exchange = self._under_way.answered(data, apdu, reliable=self.framing.reliable)
@@ -556,10 +554,7 @@ class Connection:
         self._throw(exchange, error, now)
 
     def _unanswered(self, exchange: Exchange, *, late: int = 0) -> None:
-        """Nothing of an exchange that was under way is left, but that its answer may still come.
-
-        An association that was about to open or to close, and whose answer is missing, does not exist.
-        """
+        """Its answer may still come.  An association that was about to open or to close, and lacks it, does not exist."""
         self._blocks.reset()
         self._under_way.remove(exchange, late=late)
         self._ids.reserve(exchange.invoke_ids)

@@ -77,11 +77,13 @@ class Reception:
         blocks: BlockTransfer,
         ciphering: ClientCiphering | None,
         replies: Callable[[bytes], Sequence[type[Record]]],
+        *,
+        reliable: bool,
     ) -> None:
         self.acknowledgements: list[bytes] = []
         """General blocks that go out before anything else."""
         self._association, self._blocks, self._ciphering, self._replies = association, blocks, ciphering, replies
-        self._stream = BlockStream()
+        self._reliable, self._stream = reliable, BlockStream()
 
     def reset(self) -> None:
         """Forget half a notification."""
