@@ -97,6 +97,7 @@ def set_(
         known = sorted(secrets_of(before).keys() & pairs(keys or [], SECRETS).keys())
         if known and not replace:
             raise LocalProtocolError(f"{device!r} has a {known[0]} already: rotate it, or say --replace")
+        _check_not_changing(device, before, known)
         held.devices[device] = after = _changed(before, title, identity, keys, public_keys)
     _print({device: described(after)}, as_json)
 
@@ -182,12 +183,22 @@ def unwrap(
         if store is not None:
             if getattr(entry.keys, store) is not None and not replace:
                 raise LocalProtocolError(f"{device!r} has a {store} key already: rotate it, or say --replace")
+            _check_not_changing(device, entry, [store])
             held.devices[device] = entry.with_secret(store, key)
     shown = {"fingerprint": key.fingerprint().hex()}
     if reveal:
         warn_of_revealing()
         shown["value"] = key.reveal().hex()
     typer.echo(json.dumps(shown) if as_json else " ".join(shown.values()))
+
+
+def _check_not_changing(device: str, entry: DeviceKeys, names: list[str]) -> None:
+    """Refuses to put a key in the place of one that the meter may still accept."""
+    from dlms.errors import LocalProtocolError
+
+    for name in names:
+        if name in entry.next:
+            raise LocalProtocolError(f"{name} of {device!r} is being changed: what the meter accepts would be lost")
 
 
 def _octets(text: str) -> bytes:

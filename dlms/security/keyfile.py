@@ -25,6 +25,7 @@ import contextlib
 import dataclasses
 import datetime
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -207,8 +208,11 @@ class KeyFile:
     def edit(cls, path: Path) -> Iterator[KeyFile]:
         """The file to be changed by the body: durably saved at its end, untouched when the body raises.
 
-        Other processes that edit it wait meanwhile.  Raises PrivateFileError, KeyFileError.
+        Other processes that edit it wait meanwhile.  A link stays one: what it leads to is locked and changed, as for who
+        names that.  Raises PrivateFileError, KeyFileError.
         """
+        if path.is_symlink():
+            path = Path(os.path.realpath(path))  # `resolve` raises for links that go round, before Python 3.13
         with locked(path):
             file = cls.load(path)
             before = file.text()

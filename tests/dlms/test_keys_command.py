@@ -197,6 +197,21 @@ def test_entries_are_not_replaced_unasked(run):
     assert entry().keys.encryption == Secret.from_hex(OTHER)
 
 
+def test_a_key_that_is_being_changed_is_not_replaced(run):
+    make(run)
+    run("rotate", "begin", "k.json", "m", "encryption")
+    sent = run("rotate", "transfer", "k.json", "m").out.split()[2]
+    before = entry()
+    for arguments in (
+        ("set", "k.json", "m", "--key=encryption=env:OTHER", "--replace"),
+        ("unwrap", "k.json", "m", sent, "--store=encryption", "--replace"),
+    ):
+        refused = run(*arguments)
+        assert (refused.code, "what the meter accepts would be lost" in refused.err) == (1, True), refused.err
+        assert entry() == before
+    assert run("set", "k.json", "m", "--key=broadcast=env:OTHER").code == 0
+
+
 def test_public_keys_are_shown(run):
     point = points.public_octets(points.private_key(Secret(b"\1" * 32), SUITE_1).public_key(), SUITE_1)
     done = run("create", "k.json", "m", "--suite=1", f"--public-key=key_agreement={point.hex()}")

@@ -754,6 +754,20 @@ RULES = {
             "fcntl.flock(file, fcntl.LOCK_SH)",
             "keyfile::editors_wait_for_each_other",
         ),
+        Rule(
+            "A link to a key file is locked and changed as the file itself",
+            "keyfile",
+            "if path.is_symlink():",
+            "if False:",
+            "keyfile::a_link_to_a_key_file_is_the_key_file",
+        ),
+        Rule(
+            "A key that is being changed is not replaced",
+            "./cli/keys",
+            "if name in entry.next:",
+            "if False:",
+            "./keys_command::a_key_that_is_being_changed_is_not_replaced",
+        ),
     ),
     "Change of keys": (
         Rule(

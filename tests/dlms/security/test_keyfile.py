@@ -262,6 +262,31 @@ def test_editors_wait_for_each_other(tmp_path: Path):
     assert set(KeyFile.load(path).devices) == set(map(str, range(50)))
 
 
+def test_a_link_to_a_key_file_is_the_key_file(tmp_path: Path):
+    path, link = tmp_path / "keys.json", tmp_path / "elsewhere" / "link.json"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    KeyFile().save(path)
+
+    def add(names: range) -> None:
+        for name in names:
+            with KeyFile.edit((path, link)[name % 2]) as file:
+                file.devices[str(name)] = DeviceKeys(KeySet())
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(add, (range(start, start + 10) for start in range(0, 50, 10))))
+    assert set(KeyFile.load(path).devices) == set(map(str, range(50)))
+    assert list(link.parent.iterdir()) == [link], "the lock is beside the file itself"
+    assert link.is_symlink()
+
+
+def test_links_that_go_round_are_refused(tmp_path: Path):
+    link = tmp_path / "link.json"
+    link.symlink_to(link)
+    with pytest.raises(PrivateFileError), KeyFile.edit(link):
+        pass
+
+
 def test_an_editor_that_was_killed_leaves_nothing_behind(tmp_path: Path):
     path = tmp_path / "keys.json"
     KeyFile().save(path)
