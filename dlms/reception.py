@@ -22,7 +22,7 @@ from dlms.apdu.protected import ENVELOPE_TAGS, GENERAL_TAGS, PLAIN
 from dlms.association import KINDS, Association, Kind, State
 from dlms.codec import Record, decode
 from dlms.enums import Conformance
-from dlms.errors import DecodeError, DlmsError, RemoteProtocolError, SecurityError
+from dlms.errors import DecodeError, DlmsError, LocalProtocolError, RemoteProtocolError, SecurityError
 from dlms.general_block import BlockStream, BlockTransfer, unconfirmed
 from dlms.limits import MAX_APDU
 from dlms.security.counters import CounterError
@@ -155,7 +155,10 @@ class Reception:
     def _opened(self, data: bytes) -> bytes:
         """The plain APDU.  Raises SecurityError for one that is protected worse than what was asked for."""
         if self._ciphering is not None:
-            return self._ciphering.open(data, authenticating=self._association.state is State.AUTHENTICATING)
+            try:
+                return self._ciphering.open(data, authenticating=self._association.state is State.AUTHENTICATING)
+            except LocalProtocolError as fault:  # the peer has chosen that key, not we
+                raise SecurityError(str(fault)) from fault
         if data[:1] and data[0] in ENVELOPE_TAGS:
             raise SecurityError("a protected APDU, and no keys are known here")
         return data

@@ -334,3 +334,12 @@ def test_an_answer_among_several_that_cannot_be_opened() -> None:
     line.wait(RESPONSE_TIMEOUT_S)
     with pytest.raises(SecurityError, match="no answer"):
         tickets[0].result()
+
+
+def test_a_key_that_only_the_peer_speaks_of_is_the_fault_of_the_peer() -> None:
+    line = Line(pushes())
+    ticket = line.start(get(ENERGY.value))
+    (answer,) = line.answers()
+    line.give(answer[:8] + b"\xd4" + answer[9:])
+    with pytest.raises(SecurityError, match="no dedicated key"):
+        ticket.result()
