@@ -98,7 +98,8 @@ class Watch:
     def objects(self) -> None:
         """Every object of ours that is alive."""
         for one in gc.get_objects():
-            if type(one).__module__.partition(".")[0] in OURS and not isinstance(one, type):
+            whose = type(one).__module__  # of some foreign types a descriptor
+            if isinstance(whose, str) and whose.partition(".")[0] in OURS and not isinstance(one, type):
                 with contextlib.suppress(AttributeError):  # one that was not read to its end has no fields yet
                     self.shown.append(f"{one!r} {one}")
 
