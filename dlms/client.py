@@ -40,6 +40,7 @@ from obis import Obis
 
 if TYPE_CHECKING:
     from dlms.ciphering import Security
+    from dlms.security.hls import VendorFunction
 
 T = TypeVar("T")
 
@@ -375,6 +376,7 @@ def connect(
     gateway: Gateway | None = None,
     security: Security | None = None,
     system_title: bytes | None = None,
+    vendor: VendorFunction | None = None,
     max_counter_jump: int = 0,
 ) -> Client:
     """Dial an endpoint and open an association.  `auth` defaults to HLS GMAC with `security`, else to LLS with a password,
@@ -387,8 +389,9 @@ def connect(
     `set` and `call` without confirmation are possible; one that is `pre_established` is not asked for.  `parallel` is how
     many reads of `get_many` may be under way at once, over the wrapper and with logical names.  `gateway` names the meter
     behind the one that the endpoint leads to, if that is a gateway.  `system_title` is ours where HLS SHA-256 is used
-    without `security`.  With `max_counter_jump` the meter is asked first, in its public association, for the invocation
-    counter that it expects, and ours goes forward to that by no more than so many.
+    without `security`, `vendor` the function behind mechanism 2 where it is not the common AES scheme.  With
+    `max_counter_jump` the meter is asked first, in its public association, for the invocation counter that it expects, and
+    ours goes forward to that by no more than so many.
     Raises LinkError, AssociationRefused, RemoteProtocolError or LocalProtocolError.
     """
     secret = _secret(password)
@@ -409,17 +412,14 @@ def connect(
         pre_established,
         security,
         system_title,
+        vendor,
     )
     framing = _framing(url, client, server, physical, retries, gateway)
     if max_counter_jump and security is not None:
         with connect(
             url, server=server, physical=physical, timeout_s=timeout_s, deadline_s=deadline_s, gateway=gateway
         ) as public:
-            shown = public.get(INVOCATION_COUNTER.value)
-        if not isinstance(shown, int) or isinstance(shown, bool):
-            raise RemoteProtocolError(f"{INVOCATION_COUNTER.value}: {shown!r:.80} is no invocation counter")
-        counter = security.counters.sending(security.provider.fingerprint(), security.system_title)
-        counter.resynchronise(shown + 1, max_jump=max_counter_jump)
+            _go_forward(security, public, max_counter_jump)
     connection = Connection(
         framing,
         request,
@@ -430,6 +430,15 @@ def connect(
         trace=trace.hiding(secret),
     )
     return Client(connection, dial(url), deadline_s=deadline_s).open()
+
+
+def _go_forward(security: Security, public: Client, max_jump: int) -> None:
+    """Take our invocation counter to what the meter expects.  Raises RemoteProtocolError, CounterError."""
+    shown = public.get(INVOCATION_COUNTER.value)
+    if not isinstance(shown, int) or isinstance(shown, bool):
+        raise RemoteProtocolError(f"{INVOCATION_COUNTER.value}: {shown!r:.80} is no invocation counter")
+    counter = security.counters.sending(security.provider.fingerprint(), security.system_title)
+    counter.resynchronise(shown + 1, max_jump=max_jump)
 
 
 def _secret(password: str | bytes | None) -> bytes:

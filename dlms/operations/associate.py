@@ -37,6 +37,7 @@ from dlms.operations import Operation, Request
 
 if TYPE_CHECKING:
     from dlms.ciphering import Security
+    from dlms.security.hls import VendorFunction
 
 C = Conformance
 LN_CONFORMANCE = (
@@ -82,7 +83,7 @@ class AssociationRequest:
     server wants to know.  One that is not `confirmed` has no answers: what was proposed is taken to hold, and only
     unconfirmed services are served.  One that is `pre_established` is not asked for at all: that is what holds in it.
     A ciphered context and the mechanisms HLS GMAC and ECDSA need `security`; `system_title` is ours where HLS SHA-256 is
-    used without it.
+    used without it.  `vendor` is what stands behind mechanism 2, None for the common AES scheme.
     """
 
     mechanism: Mechanism = Mechanism.NONE
@@ -95,6 +96,7 @@ class AssociationRequest:
     pre_established: Negotiated | None = None
     security: Security | None = None
     system_title: bytes | None = None
+    vendor: VendorFunction | None = dataclasses.field(default=None, repr=False)
 
     @property
     def released(self) -> bool:

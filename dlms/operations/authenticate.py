@@ -65,7 +65,7 @@ def _scheme(request: AssociationRequest, told: bytes | None, certificate: bytes 
     """
     mechanism, security = request.mechanism, request.security
     if not mechanism.with_titles:
-        return scheme_of(mechanism, request.secret, b"", b"", None)
+        return scheme_of(mechanism, request.secret, b"", b"", None, vendor=request.vendor)
     expected = None if security is None else security.peer_title
     title = told if told is not None else expected
     if title is None:

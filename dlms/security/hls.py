@@ -252,15 +252,16 @@ def scheme_of(
     channel: Channel | None,
     *,
     shares_counter: bool = False,
+    vendor: VendorFunction | None = None,
 ) -> Scheme:
-    """One side's scheme; who chose a weak mechanism has allowed it.  `shares_counter` is for HLS GMAC.
+    """One side's scheme; who chose a weak mechanism has allowed it.  `shares_counter` is for HLS GMAC, `vendor` for 2.
 
     `secret` and the titles are looked at where the mechanism needs them, and so is `channel`, whose provider also signs and
     verifies.  Raises SecurityError without the channel that is needed, or for a bad title, KeyMaterialError for an empty
     secret.
     """
     if mechanism in WEAK:
-        return SecretScheme(mechanism, secret, allow_weak=True)
+        return SecretScheme(mechanism, secret, allow_weak=True, vendor=vendor or aes_128_ecb)
     if mechanism is Mechanism.HLS_SHA256:
         return Sha256Scheme(Secret(secret), own_title, peer_title)
     if channel is None:

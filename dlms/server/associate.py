@@ -165,7 +165,7 @@ def _handshake(aarq: Aarq, granted: ServerAssociation, device: Device, waiting: 
     handshake = Handshake(granted.mechanism, Role.SERVER)
     try:
         title = device.system_title or b""
-        used = scheme(granted.mechanism, granted.secret, device.setup(granted), aarq, title, device.quirks)
+        used = scheme(granted, device.setup(granted), aarq, title, device.quirks)
         handshake.receive(aarq.calling_authentication_value or b"", used)
     except (SecurityError, LocalProtocolError) as fault:
         raise _refuse(_D.AUTHENTICATION_FAILURE) from fault

@@ -17,6 +17,7 @@ from dlms.server.store import Store
 from obis import Obis
 
 if TYPE_CHECKING:
+    from dlms.security.hls import VendorFunction
     from dlms.server.data_protection import DataProtection
     from dlms.server.port_protection import PortProtection
     from dlms.server.security import SecuritySetup
@@ -42,7 +43,7 @@ class ServerAssociation:
     says.  A ciphered context, and the mechanisms that prove keys, use the state that the device has for the object
     `security_setup`; a pre-established one needs the `client_title` too, since nobody tells it.  `broadcast` are the objects
     that unconfirmed requests under the broadcast key reach, with the rights that such requests have: none where it is None,
-    as every meter knows that key.
+    as every meter knows that key.  `vendor` is what stands behind mechanism 2, None for the common AES scheme.
     """
 
     client_sap: int
@@ -58,6 +59,7 @@ class ServerAssociation:
     security_setup: Obis | None = None
     client_title: bytes | None = None
     broadcast: Objects | None = None
+    vendor: VendorFunction | None = dataclasses.field(default=None, repr=False)
 
 
 class Device:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dlms.acse import Aarq
 from dlms.apdu.protected import ENVELOPE_TAGS, GENERAL_TAGS
 from dlms.ciphering import Ciphering, Opened, Shape, claimed, overhead
-from dlms.enums import Conformance, Mechanism
+from dlms.enums import Conformance
 from dlms.errors import DecodeError, DlmsError, SecurityError
 from dlms.ic import Data
 from dlms.interface import INTERFACES
@@ -36,6 +36,7 @@ from obis import Obis
 
 if TYPE_CHECKING:
     from dlms.security.key_store import KeyStore
+    from dlms.server.device import ServerAssociation
 
 NOT_PROTECTED = Opened(b"", Protection.NONE, Shape())
 
@@ -121,18 +122,19 @@ def security_objects(instance: Obis, version: int = 1, *, managed: bool = False)
 
 
 def scheme(
-    mechanism: Mechanism,
-    secret: bytes,
+    granted: ServerAssociation,
     setup: SecuritySetup | None,
     aarq: Aarq,
     own_title: bytes,
     quirks: frozenset[Quirk] = frozenset(),
 ) -> Scheme:
     """What the server's side of a mechanism does.  Raises SecurityError when it lacks keys, a secret or the client's title."""
-    title, sent = aarq.calling_ap_title or b"", aarq.calling_ae_qualifier
+    mechanism, title, sent = granted.mechanism, aarq.calling_ap_title or b"", aarq.calling_ae_qualifier
     channel = setup.ciphering(title, certificate=sent).channel if setup is not None and mechanism.with_keys else None
     shares_counter = Quirk.PROOF_SHARES_COUNTER in quirks
-    return scheme_of(mechanism, secret, own_title, title, channel, shares_counter=shares_counter)
+    return scheme_of(
+        mechanism, granted.secret, own_title, title, channel, shares_counter=shares_counter, vendor=granted.vendor
+    )
 
 
 class ServerCiphering:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ from dlms.framing.wrapper import WrapperClient, WrapperServer
 from dlms.operations.associate import AssociationRequest
 from dlms.operations.read import get
 from dlms.security.counters import Counters, MemoryCounterStore
+from dlms.security.keys import Secret
 from dlms.security.policy import AUTHENTICATED_ENCRYPTED, Envelope, Policy, Protection
 from dlms.security.providers import MemoryKeyProvider
 from dlms.security.suite import SUITE_0, SUITE_1, SUITE_2, SecuritySuite
@@ -68,6 +70,21 @@ def test_mechanisms(mechanism: Mechanism, short: bool, ciphered: bool) -> None:
     of = world(mechanism, context=context)
     security = of.client(protection=AUTHENTICATED_ENCRYPTED if ciphered else Protection.NONE)
     talk(of, use, auth=mechanism, password=SECRET, context=SN if short else LN, security=security)
+
+
+def test_mechanism_2_takes_a_vendors_function() -> None:
+    """Both ends use it, and it is the one that decides."""
+
+    def theirs(secret: Secret, challenge: bytes) -> bytes:
+        return hashlib.blake2b(challenge, key=secret.reveal(), digest_size=24).digest()
+
+    of = world(Mechanism.HLS, context=LN)
+    who, granted = next((who, one) for who, one in of.device.associations.items() if one.mechanism is Mechanism.HLS)
+    of.device.associations[who] = dataclasses.replace(granted, vendor=theirs)
+    plain = of.client(protection=Protection.NONE)
+    talk(of, use, auth=Mechanism.HLS, password=SECRET, security=plain, vendor=theirs)
+    with pytest.raises(AssociationRefused):
+        talk(of, use, auth=Mechanism.HLS, password=SECRET, security=plain)
 
 
 @pytest.mark.parametrize("suite", [SUITE_1, SUITE_2], ids=["suite1", "suite2"])
