@@ -396,6 +396,14 @@ def test_identifications():
     as_der = identification((Enum(1), (bytes.fromhex("02020080"), b"name")))
     assert isinstance(as_der, BySerial)
     assert as_der.serials == (0x02020080, 0x80)
+    # another tag, another length, and nothing inside: numbers that are no DER
+    for serial in (0x03020080, 0x02030080, 0x02010080, 0x0200, 0x02, 0x80):
+        assert BySerial(serial, b"name").serials == (serial,)
+
+
+def test_a_certificate_of_an_authority_has_no_other_name():
+    (row,) = (one for one in store().certificates() if one.entity is Entity.AUTHORITY)
+    assert row.subject_alt_name == b""
 
 
 @pytest.mark.parametrize(
