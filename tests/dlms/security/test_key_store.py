@@ -543,6 +543,43 @@ def test_what_cannot_be_kept_does_not_hold(tmp_path: Path, monkeypatch: pytest.M
     assert KeyFile.load(path).text() == before
 
 
+def test_a_disk_that_fails_at_the_very_end_may_have_kept_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "meter.json"
+    file().save(path)
+    of = KeyStore.open(path, "meter", lambda: NOW)
+
+    before = path.read_bytes()
+
+    def late(*arguments: object) -> None:
+        if path.read_bytes() != before:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("dlms.security.store._sync_folder", late)
+    with pytest.raises(PrivateFileError, match="Input/output error"):
+        of.activate(Policy.AUTHENTICATED_REQUEST)
+    assert of.device.policy is Policy.AUTHENTICATED_REQUEST
+    assert of._file.text() == KeyFile.load(path).text()
+
+
+def test_the_secret_of_the_association_is_kept(tmp_path: Path):
+    path = tmp_path / "meter.json"
+    file().save(path)
+    KeyStore.open(path, "meter", lambda: NOW).take_secret(b"another secret")
+    kept = KeyFile.load(path)["meter"].secret
+    assert kept is not None
+    assert kept.reveal() == b"another secret"
+
+
+def test_a_serial_number_is_one_of_its_issuer():
+    of = store()
+    certificate = issued()
+    of.take(certificate)
+    for ask in (of.export, of.remove):
+        with pytest.raises(LocalProtocolError, match="0 certificates are so identified"):
+            ask(BySerial(read(certificate).serial_number, b"another name"))
+    assert len(of.certificates()) == 2
+
+
 def test_what_is_refused_leaves_the_file_as_it_was(tmp_path: Path):
     path = tmp_path / "meter.json"
     file().save(path)
