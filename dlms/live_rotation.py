@@ -29,19 +29,17 @@ from dlms.ciphering import Security
 from dlms.client import Client, connect
 from dlms.enums import AccessResult, Mechanism
 from dlms.errors import AccessError, DlmsError, LinkError, LocalProtocolError, OutcomeUnknown, RemoteProtocolError
-from dlms.ic import AssociationLn, AssociationSn, SecuritySetupV1
+from dlms.ic import AssociationSn, SecuritySetupV1
+from dlms.operations.objects import CURRENT_ASSOCIATION, DEFAULT_SETUP
 from dlms.security.keys import KeyLike, Phase, Secret
 from dlms.security.policy import KEY_IDS, Envelope
 from dlms.security.providers import MemoryKeyProvider
 from dlms.security.rotation import ASSOCIATION, SECRET, Candidate, KeyChange, Rotation
 
-DEFAULT_SETUP = SecuritySetupV1("0.0.43.0.0.255")
 Dial = Callable[[Candidate, Envelope | None], Client]
 """Opens a protected association with these keys and secret, in this envelope or, for None, in the usual one."""
 
 _UNDER_GLOBAL = (Envelope.SERVICE, Envelope.GENERAL, Envelope.IDENTIFIED)
-CURRENT = "0.0.40.0.0.255"
-"""The association that is open, by its logical name."""
 _PROVEN_BY_ASSOCIATION = (*ASSOCIATION, SECRET)
 _GOING = (Phase.STORED, Phase.SENT)
 
@@ -352,12 +350,12 @@ def _tell_secret(client: Client, secret: bytes) -> None:
     asked = client.connection.request
     low = asked.mechanism is Mechanism.LLS
     if asked.context.short_names:
-        of = AssociationSn(CURRENT)
+        of = AssociationSn(CURRENT_ASSOCIATION.instance)
         client.call(of.change_lls_secret if low else of.change_hls_secret, secret)
     elif low:
-        client.set(AssociationLn(CURRENT).secret, secret)
+        client.set(CURRENT_ASSOCIATION.secret, secret)
     else:
-        client.call(AssociationLn(CURRENT).change_hls_secret, secret)
+        client.call(CURRENT_ASSOCIATION.change_hls_secret, secret)
 
 
 def _unchanged(refusal: AccessError) -> bool:

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dlms.client import Client
 from dlms.errors import RemoteProtocolError
 from dlms.ic import SecuritySetupV1
+from dlms.operations.objects import DEFAULT_SETUP
 from dlms.security.certificates import Purpose, read
 from dlms.security.identification import ByEntity, BySerial, CertificateInfo
 from dlms.security.signing_request import Request, read_request
 from dlms.security.subject import CertificateError
-
-DEFAULT_SETUP = SecuritySetupV1("0.0.43.0.0.255")
 
 
 class MeterKeys:

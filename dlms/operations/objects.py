@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dlms.errors import RemoteProtocolError
-from dlms.ic import AssociationLn, AssociationLnV3, AssociationSn
+from dlms.ic import AssociationLn, AssociationLnV3, AssociationSn, SecuritySetupV1
 from dlms.interface import INTERFACES, AttributeRef, Interface, attribute_ref, latest
 from dlms.operations import Operation
 from dlms.operations.read import get
@@ -16,6 +16,8 @@ from dlms.security.policy import Access
 from obis import Obis
 
 CURRENT_ASSOCIATION = AssociationLn("0.0.40.0.0.255")
+DEFAULT_SETUP = SecuritySetupV1("0.0.43.0.0.255")
+"""The Security setup of a meter that has one."""
 FIRST_WITH_MASKS = AssociationLnV3.version
 """The version of Association LN from which on access modes are bit masks; of Association SN that is version 4."""
 

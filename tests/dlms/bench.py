@@ -81,7 +81,25 @@ def accepting(conformance: Conformance = LN_CONFORMANCE, size: int = 0xFFFF) -> 
     )
 
 
-class Bench:
+class Clocked:
+    """A connection on a virtual clock."""
+
+    connection: Connection
+    now: float
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.connection.handle_timeout(self.now)
+
+    def events(self) -> list[Event]:
+        """All events that wait."""
+        found = []
+        while (event := self.connection.next_event()) is not None:
+            found.append(event)
+        return found
+
+
+class Bench(Clocked):
     """A connection over a FakeFraming.  `answer` gives an APDU the invoke-id of the request that went out last."""
 
     def __init__(
@@ -134,14 +152,3 @@ class Bench:
     def invoke(self) -> int:
         """The invoke octet of the last request."""
         return self.framing.sent[-1][2]
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-        self.connection.handle_timeout(self.now)
-
-    def events(self) -> list[Event]:
-        """All events that wait."""
-        found = []
-        while (event := self.connection.next_event()) is not None:
-            found.append(event)
-        return found

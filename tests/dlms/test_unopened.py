@@ -30,7 +30,7 @@ from dlms.security.suite import SUITE_0, SUITE_1, SecuritySuite
 from dlms.server import Session
 from dlms.server.security import SecuritySetup
 from dlms.values import DoubleLongUnsigned
-from tests.dlms.bench import Bench
+from tests.dlms.bench import Bench, Clocked
 from tests.dlms.secured import CLIENT_TITLE, EVERYTHING, MANAGER, SECRET, SERVER_TITLE, World, key_set, world
 from tests.dlms.server.devices import ENERGY, LONG, SERVER
 
@@ -40,7 +40,7 @@ EVENT = EventNotificationRequest(None, descriptor(ENERGY.value), DoubleLongUnsig
 GENERAL = [one for one in Envelope if one is not Envelope.SERVICE]
 
 
-class Line:
+class Line(Clocked):
     """Client and server with each other, one APDU at a time, so that something can come before the answer."""
 
     def __init__(
@@ -81,16 +81,6 @@ class Line:
 
     def start(self, operation: Operation[Any]) -> Ticket[Any]:
         return self.connection.start(operation, self.now)
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-        self.connection.handle_timeout(self.now)
-
-    def events(self) -> list[Event]:
-        found = []
-        while (event := self.connection.next_event()) is not None:
-            found.append(event)
-        return found
 
     def envelope(self, apdu: Record, envelope: Envelope = Envelope.GENERAL, *, strange: bool = False) -> bytes:
         """The APDU in an envelope of the server's; a strange one is made with other keys."""

@@ -49,8 +49,9 @@ from tests.interop.deviations import Deviations, PeerError  # noqa: E402
 from tests.interop.deviations import Refused as PeerRefused  # noqa: E402
 from tests.interop.gurux import GuruxPeer  # noqa: E402
 from tests.interop.line import Line  # noqa: E402
-from tests.interop.peer import Place  # noqa: E402
 from tests.interop.peers import connected  # noqa: E402
+from tests.interop.session import Session as InteropSession  # noqa: E402
+from tests.interop.session import place  # noqa: E402
 from tests.interop.tags import tags  # noqa: E402
 
 pytestmark = pytest.mark.interop
@@ -221,19 +222,12 @@ def test_it_changes_its_password_by_a_method(url_and_device: tuple[str, Device])
 # --- the device with every type of Data, and all that its client can ask ---------------------------------------------
 
 
-class Read:
+class Read(InteropSession):
     """An association of its client with a new device of short names."""
-
-    def __init__(self, served: Device, peer: GuruxPeer, client: int, scheme: str) -> None:
-        self.served, self.peer, self.client, self.scheme = served, peer, client, scheme
 
     def deviations(self, scope: str) -> Deviations:
         """An empty list under a heading of short names."""
         return Deviations(self.peer.name, f"short names {scope}")
-
-    def held(self, of: Interface, index: int = 2) -> Any:
-        """What the server holds."""
-        return self.served.store.get(of.attribute_ref(index))
 
 
 @contextlib.contextmanager
@@ -256,10 +250,6 @@ def read(request: pytest.FixtureRequest) -> Iterator[Read]:
     """Both framings, without authentication and with a password."""
     with reading(*request.param) as found:
         yield found
-
-
-def place(of: Interface, index: int = 2) -> Place:
-    return of.class_id, of.instance, index
 
 
 def test_it_sees_the_objects_under_their_short_names_and_rights(read: Read) -> None:
@@ -340,17 +330,7 @@ def test_it_reads_lists(read: Read) -> None:
 
 
 def test_what_it_writes_is_held_in_its_type(read: Read) -> None:
-    found = read.deviations("set")
-    expected = {row[0]: row for row in d.SCALARS}
-    for name, value in d.WRITES:
-        _, before, tag, _ = expected[name]
-        with found.at(name):
-            read.peer.set(place(d.scalar(name)), tag, value)
-            held = read.held(d.scalar(name))
-            assert type(held) is type(before)
-            if held != value:
-                raise PeerError(f"wrote {held!r} for {value!r}")
-    found.check()
+    read.check_writes(read.deviations("set"))
 
 
 def test_a_refused_write_changes_nothing_and_says_so(read: Read) -> None:

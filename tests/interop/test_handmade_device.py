@@ -11,13 +11,11 @@ import pytest
 
 from dlms.data import DoubleLongUnsigned
 from dlms.enums import Conformance
-from dlms.interface import Interface
-from dlms.server import Device
 from obis import Obis
 from tests.interop import device as d
-from tests.interop.deviations import Deviations, PeerError, Refused
-from tests.interop.peer import Peer, Place
+from tests.interop.deviations import PeerError, Refused
 from tests.interop.peers import PACKAGES, connected
+from tests.interop.session import Session, place
 from tests.interop.tags import elements, tags
 
 pytestmark = pytest.mark.interop
@@ -26,21 +24,6 @@ ACCESS_DENIED, UNDEFINED = 3, 4
 PEERS = tuple(PACKAGES)
 SCHEMES = ("tcp", "hdlc")
 CLIENTS = ((d.PUBLIC, None), (d.OPERATOR, d.PASSWORD))
-
-
-class Session:
-    """A peer's association with a device of its own."""
-
-    def __init__(self, served: Device, peer: Peer, client: int, scheme: str) -> None:
-        self.served, self.peer, self.client, self.scheme = served, peer, client, scheme
-
-    def deviations(self, scope: str) -> Deviations:
-        """An empty list for this peer."""
-        return Deviations(self.peer.name, scope)
-
-    def held(self, of: Interface, index: int = 2) -> Any:
-        """What the server holds."""
-        return self.served.store.get(of.attribute_ref(index))
 
 
 @contextmanager
@@ -68,10 +51,6 @@ def session(request: pytest.FixtureRequest) -> Iterator[Session]:
     """Both peers over both framings, without authentication and with a password."""
     with reading(*request.param) as found:
         yield found
-
-
-def place(of: Interface, index: int = 2) -> Place:
-    return of.class_id, of.instance, index
 
 
 def test_the_association_view_is_what_is_served(session: Session) -> None:
@@ -204,17 +183,7 @@ def test_one_refusal_in_a_list_leaves_the_others(session: Session) -> None:
 
 
 def test_what_is_written_is_held_in_its_type(session: Session) -> None:
-    found = session.deviations("set")
-    expected = {row[0]: row for row in d.SCALARS}
-    for name, value in d.WRITES:
-        _, before, tag, _ = expected[name]
-        with found.at(name):
-            session.peer.set(place(d.scalar(name)), tag, value)
-            held = session.held(d.scalar(name))
-            assert type(held) is type(before)
-            if held != value:
-                raise PeerError(f"wrote {held!r} for {value!r}")
-    found.check()
+    session.check_writes(session.deviations("set"))
 
 
 def test_a_refused_write_says_so_and_changes_nothing(session: Session) -> None:

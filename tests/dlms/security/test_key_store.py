@@ -16,7 +16,7 @@ from dlms.security import agreement, key_store, points, signature
 from dlms.security.bench_authority import BenchAuthority
 from dlms.security.certificates import Purpose, read
 from dlms.security.enrolment import add_anchor
-from dlms.security.identification import ByEntity, BySerial, CertificateInfo, Entity, common_name, identification
+from dlms.security.identification import ByEntity, BySerial, CertificateInfo, Entity, identification
 from dlms.security.key_store import MAX_CERTIFICATES, KeyStore
 from dlms.security.keyfile import DeviceKeys, KeyFile
 from dlms.security.keys import KeyMaterialError, KeySet, Secret
@@ -388,52 +388,9 @@ def test_what_is_not_there_is_neither_exported_nor_removed(which):
     assert len(of.certificates()) == 2
 
 
-def test_identifications():
-    by_entity = ByEntity(Entity.CLIENT, 1, CLIENT)
-    assert identification(by_entity.value()) == by_entity
-    for serial in (1, 0x80, 0x020105, (1 << 159) - 1):
-        assert identification(BySerial(serial, b"name").value()) == BySerial(serial, b"name")
-    as_der = identification((Enum(1), (bytes.fromhex("02020080"), b"name")))
-    assert isinstance(as_der, BySerial)
-    assert as_der.serials == (0x02020080, 0x80)
-    # another tag, another length, and nothing inside: numbers that are no DER
-    for serial in (0x03020080, 0x02030080, 0x02010080, 0x0200, 0x02, 0x80):
-        assert BySerial(serial, b"name").serials == (serial,)
-
-
-def test_what_lists_no_certificate_is_refused():
-    for value in (None, (), (1, 2, b"", b"", b""), (1, 2, 3, b"", b"", b"")):
-        with pytest.raises(LocalProtocolError, match="lists no certificate"):
-            CertificateInfo.parse(value)
-
-
-def test_the_common_name_of_what_has_none_is_its_octets():
-    assert common_name(bytes.fromhex("0603550403") + b"\x0c\x03abc") == "abc"
-    assert common_name(b"") == ""
-    assert common_name(bytes.fromhex("300501")) == "300501"
-    assert common_name(bytes.fromhex("0603550403")) == "0603550403"  # cut where the name would begin
-
-
 def test_a_certificate_of_an_authority_has_no_other_name():
     (row,) = (one for one in store().certificates() if one.entity is Entity.AUTHORITY)
     assert row.subject_alt_name == b""
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        (Enum(0),),
-        (Enum(2), (Enum(0), Enum(0), b"")),
-        (Enum(0), (Enum(4), Enum(0), b"")),
-        (Enum(1), (b"", b"")),
-        (Enum(0), (b"\x01", b"")),
-        (0, (Enum(0), Enum(0), b"")),
-    ],
-)
-def test_what_identifies_nothing(value):
-    with pytest.raises(LocalProtocolError, match="not the identification"):
-        identification(value)
 
 
 # certificates that are sent
